@@ -1,0 +1,1 @@
+"""PromptPO: Prompted Policy Optimization as a service, the Python half."""
