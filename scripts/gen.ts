@@ -1,5 +1,6 @@
 // Writes everything that is generated from proto/: TypeScript (ts-proto), the reflection image, Python stubs.
 // `--check` writes into a scratch folder instead and fails when the committed files are not in step.
+import "./pinned.ts";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,7 +31,23 @@ const tsProto = {
 
 function run(command: string, args: readonly string[], cwd: string): void {
   const folders = [join(root, "node_modules/.bin"), dirname(process.execPath), dirname(python), process.env["PATH"]];
-  execFileSync(command, args, { cwd, stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH: folders.join(":") } });
+  execFileSync(command, args, {
+    cwd,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, PATH: folders.join(":") },
+  });
+}
+
+/** ts-proto leaves out a double that equals 0, and so loses the sign of -0.0, which other languages' codecs keep. */
+function keepMinusZero(file: string): void {
+  const source = readFileSync(file, "utf8");
+  writeFileSync(
+    file,
+    source.replaceAll(
+      /if \((message\.\w+) !== 0\) \{(\s+writer\.uint32\(\d+\)\.double)/g,
+      "if (!Object.is($1, 0)) {$2",
+    ),
+  );
 }
 
 function filesBelow(folder: string, ending = ""): string[] {
@@ -44,7 +61,12 @@ function generate(tsOut: string, pyOut: string): void {
   mkdirSync(tsOut, { recursive: true });
   mkdirSync(pyOut, { recursive: true });
   const proto = join(root, "proto");
-  run("buf", ["generate", "--template", JSON.stringify({ version: "v2", plugins: [{ ...tsProto, out: tsOut }] })], proto);
+  run(
+    "buf",
+    ["generate", "--template", JSON.stringify({ version: "v2", plugins: [{ ...tsProto, out: tsOut }] })],
+    proto,
+  );
+  for (const file of filesBelow(tsOut, ".ts")) keepMinusZero(join(tsOut, file));
   run("buf", ["build", "-o", join(tsOut, "image.binpb")], proto);
   const sources = filesBelow(join(proto, "promptpo"), ".proto").map((file) => join("promptpo", file));
   const outs = ["python", "grpc_python", "mypy", "mypy_grpc"].map((kind) => `--${kind}_out=${pyOut}`);
@@ -59,10 +81,12 @@ function generate(tsOut: string, pyOut: string): void {
 // Every generated file, by path below the root.
 function generatedFiles(tsOut: string, pyOut: string): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
-  for (const file of filesBelow(tsOut)) files.set(`packages/contracts/src/gen/${file}`, readFileSync(join(tsOut, file)));
+  for (const file of filesBelow(tsOut))
+    files.set(`packages/contracts/src/gen/${file}`, readFileSync(join(tsOut, file)));
   for (const name of packages) {
     const folder = join(pyOut, "promptpo", name, "v1");
-    for (const file of filesBelow(folder)) files.set(`python/promptpo/${name}/v1/${file}`, readFileSync(join(folder, file)));
+    for (const file of filesBelow(folder))
+      files.set(`python/promptpo/${name}/v1/${file}`, readFileSync(join(folder, file)));
   }
   return files;
 }

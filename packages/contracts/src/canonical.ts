@@ -1,13 +1,21 @@
-// Canonical JSON (RFC 8785) and the digests made of it. Refuses what JSON cannot say (NaN, infinities, undefined):
-// callers turn such values into something that can be told before they ask for a digest.
+// Canonical JSON (RFC 8785) and the digests made of it. Refuses what JSON can not say (NaN, infinities, bigint, half a
+// surrogate pair) with a TypeError: callers turn such values into something that can be told before they ask for a digest.
+// Minus zero is told as 0, as the RFC has it. `undefined` is kept out by the type; inside an object it would be left out.
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export function canonicalJson(value: Json): string {
-  const text = canonicalize(value);
-  if (text === undefined) throw new TypeError("not a JSON value");
+  let text: string | undefined;
+  try {
+    text = canonicalize(value);
+  } catch (error) {
+    throw new TypeError(`not a JSON value: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  if (text === undefined) throw new TypeError("not a JSON value: undefined");
   return text;
 }
 

@@ -1,0 +1,1 @@
+"""Messages and stubs of promptpo.rollout, generated from proto/."""

@@ -1,0 +1,1 @@
+"""Messages and stubs of promptpo.types, generated from proto/."""

@@ -2081,10 +2081,10 @@ function createBaseScore(): Score {
 
 export const Score: MessageFns<Score> = {
   encode(message: Score, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.meanReturn !== 0) {
+    if (!Object.is(message.meanReturn, 0)) {
       writer.uint32(9).double(message.meanReturn);
     }
-    if (message.successRate !== 0) {
+    if (!Object.is(message.successRate, 0)) {
       writer.uint32(17).double(message.successRate);
     }
     for (const v of message.episodes) {

@@ -1225,7 +1225,7 @@ export const Environment: MessageFns<Environment> = {
       }
       writer.uint32(40).int64(message.horizon);
     }
-    if (message.stepSeconds !== 0) {
+    if (!Object.is(message.stepSeconds, 0)) {
       writer.uint32(49).double(message.stepSeconds);
     }
     if (message.policyClass !== "") {
@@ -2435,10 +2435,10 @@ function createBaseEvaluationSummary(): EvaluationSummary {
 
 export const EvaluationSummary: MessageFns<EvaluationSummary> = {
   encode(message: EvaluationSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.meanReturn !== 0) {
+    if (!Object.is(message.meanReturn, 0)) {
       writer.uint32(9).double(message.meanReturn);
     }
-    if (message.successRate !== 0) {
+    if (!Object.is(message.successRate, 0)) {
       writer.uint32(17).double(message.successRate);
     }
     if (message.stepCount !== 0n) {

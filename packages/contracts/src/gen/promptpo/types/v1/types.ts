@@ -589,7 +589,7 @@ export const EpisodeResult: MessageFns<EpisodeResult> = {
       }
       writer.uint32(8).int64(message.seed);
     }
-    if (message.returnValue !== 0) {
+    if (!Object.is(message.returnValue, 0)) {
       writer.uint32(17).double(message.returnValue);
     }
     if (message.success !== false) {

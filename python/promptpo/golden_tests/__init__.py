@@ -1,0 +1,1 @@
+"""Tests that hold the Python stubs to the same golden messages as the TypeScript code."""
