@@ -1,0 +1,2 @@
+export const PINNED_NODE_MAJOR: number;
+export function requirePinnedNode(): void;
