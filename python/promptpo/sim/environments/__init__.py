@@ -1,1 +1,1 @@
-"""Environments: what they are (base), where they are found (registry), what a model is told of them (texts)."""
+"""Environments: what they are (base), how they are found (registry), what a model is told of them (texts)."""
