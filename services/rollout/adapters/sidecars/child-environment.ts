@@ -19,8 +19,19 @@ const ONE_THREAD = [
   "VECLIB_MAXIMUM_THREADS",
   "BLIS_NUM_THREADS",
 ];
-/** Where programs and temporary files are; nothing of who we are. */
-const PASSED_ON = ["PATH", "HOME", "TMPDIR"];
+/**
+ * Where programs and temporary files are; nothing of who we are. And which numeric kernels an operator chose for this
+ * machine: a policy must compute as a bare loop beside the service does.
+ */
+const PASSED_ON = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "LD_LIBRARY_PATH",
+  "OPENBLAS_CORETYPE",
+  "OPENBLAS_L2_SIZE",
+  "NPY_DISABLE_CPU_FEATURES",
+];
 
 export function childEnvironment(
   settings: ChildSettings,
