@@ -307,8 +307,8 @@ describe("what is not there", () => {
     const runId = run?.id ?? "";
     expect((await createRun(bob, { rounds: 1 }, { requestId: "mine" })).run?.id).not.toBe(runId);
     expect((await getRun(alice, runId)).tenant).toBe("alice");
-    for (const call of [getRun(bob, runId), follow(bob, runId), bob.cancelRun({ runId, reason: "" })])
-      expect(await failure(call)).toMatchObject({ reason: "UNKNOWN_RUN" });
+    for (const call of [() => getRun(bob, runId), () => follow(bob, runId), () => bob.cancelRun({ runId, reason: "" })])
+      expect(await failure(call())).toMatchObject({ reason: "UNKNOWN_RUN" });
     expect((await bob.listRuns(optimizer.ListRunsRequest.fromPartial({}))).runs).toHaveLength(1);
   });
 });

@@ -9,6 +9,7 @@ import {
   createClient,
   loadConfig,
   type RunningService,
+  retrying,
   silentLogger,
   startService,
 } from "@promptpo/service-kit";
@@ -146,11 +147,14 @@ export async function createRun(
   );
 }
 
-/** Follows a run to its end; the events seen. */
+/** Follows a run to its end, over a database or a service that is away for a while; the events seen. */
 export async function follow(client: OptimizerClient, runId: string, after = 0n): Promise<optimizer.Event[]> {
   const events: optimizer.Event[] = [];
-  for await (const { event } of client.watchRun({ runId, afterSequence: after }))
-    if (event !== undefined) events.push(event);
+  await retrying(async () => {
+    const afterSequence = events.at(-1)?.sequence ?? after;
+    for await (const { event } of client.watchRun({ runId, afterSequence }))
+      if (event !== undefined) events.push(event);
+  });
   return events;
 }
 
