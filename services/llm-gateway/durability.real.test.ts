@@ -44,7 +44,10 @@ describe("kill -9 in mid call, then the same request id", () => {
     const requestId = "killed-in-mid-call";
     await killedInMidCall(requestId);
     await using next = await spawnGateway(env());
-    expect((await next.client.getCompletion({ requestId })).state).toBe(llm.CallState.CALL_STATE_UNKNOWN);
+    // A database that has just started gives owners time to come back before it believes that they are gone.
+    await expect
+      .poll(async () => (await next.client.getCompletion({ requestId })).state, { timeout: 30_000 })
+      .toBe(llm.CallState.CALL_STATE_UNKNOWN);
     expect(await reasonOf(next.client.complete(requestFor("mid call", { requestId, onUnknown: hold })))).toBe(
       "CALL_FATE_UNKNOWN",
     );

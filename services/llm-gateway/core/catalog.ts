@@ -11,20 +11,23 @@ export function createCatalog(provider: Provider | undefined, models: readonly s
   const listed = [...new Set(models)].sort();
   return {
     route(model) {
-      if (provider === undefined) return { kind: "none", error: noProvider(model) };
+      if (provider === undefined)
+        return { kind: "none", error: noProvider(`nobody can answer for ${model}`, { model }) };
       if (listed.length > 0 && !listed.includes(model)) return { kind: "none", error: unknownModel(model, listed) };
       return { kind: "provider", provider };
     },
+    canAsk: provider !== undefined,
     models: () => (provider === undefined ? [] : listed.map((name) => ({ name, provider: provider.name }))),
   };
 }
 
-function noProvider(model: string): FleetError {
+/** `what` says what cannot be done for that. */
+export function noProvider(what: string, metadata: Readonly<Record<string, string>> = {}): FleetError {
   return new FleetError(
     "NO_PROVIDER",
-    `nobody can answer for ${model}: no provider and no recording is configured. Set OPENAI_API_KEY (a provider's key), ` +
-      "or OPENAI_BASE_URL (a local endpoint), or PROMPTPO_RECORDING (a folder of recorded answers), and start the gateway again",
-    { metadata: { model } },
+    `${what}: no provider and no recording is configured. Set OPENAI_API_KEY (a provider's key), or OPENAI_BASE_URL ` +
+      "(a local endpoint), or PROMPTPO_RECORDING (a folder of recorded answers), and start the gateway again",
+    { metadata },
   );
 }
 

@@ -62,6 +62,8 @@ export interface Catalog {
   route(model: string): Route;
   /** Configured names, with the provider that serves each. */
   models(): readonly { readonly name: string; readonly provider: string }[];
+  /** False where no provider is configured at all. */
+  readonly canAsk: boolean;
 }
 
 // ---- cache and recordings

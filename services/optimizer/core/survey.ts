@@ -205,12 +205,14 @@ class Survey {
   }
 
   #failed(barren: number): End {
-    const causes = this.#rounds.slice(-barren).flatMap(({ number, candidates }) =>
-      candidates.map(({ index, error, cause }) => {
+    // Candidates that failed alike are told once.
+    const failed = new Map<string, string[]>();
+    for (const { number, candidates } of this.#rounds.slice(-barren))
+      for (const { index, error, cause } of candidates) {
         const why = error === undefined ? (cause ?? "its returns are no finite numbers") : error.message;
-        return `r${number}/${candidateName(index)}: ${why}`;
-      }),
-    );
+        failed.set(why, [...(failed.get(why) ?? []), `r${number}/${candidateName(index)}`]);
+      }
+    const causes = [...failed].map(([why, names]) => `${named(names)}: ${why}`);
     const rounds = barren === 1 ? "the only round had" : `${barren} rounds in a row had`;
     return {
       state: optimizer.RunState.RUN_STATE_FAILED,
@@ -257,4 +259,11 @@ class Survey {
       round: best.round,
     };
   }
+}
+
+const NAMES_MOST = 3;
+
+function named(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_MOST).join(", ");
+  return names.length > NAMES_MOST ? `${shown} and ${names.length - NAMES_MOST} more` : shown;
 }

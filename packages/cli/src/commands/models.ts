@@ -1,5 +1,6 @@
 // `promptpo models`: what can be asked for, with its price where one is known.
 import { llm, toProtoJson } from "@promptpo/contracts";
+import { FleetError } from "@promptpo/service-kit";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { openSession, type Session } from "../session.ts";
@@ -30,12 +31,18 @@ export async function models(context: CommandContext): Promise<ExitCode> {
   return EXIT.ok;
 }
 
+/** None where the gateway has neither a provider nor a recording. */
 export async function listModels(session: Session, signal: AbortSignal): Promise<llm.Model[]> {
   const found: llm.Model[] = [];
-  for (let pageToken = ""; ; ) {
-    const page = await session.gateway.listModels(llm.ListModelsRequest.fromPartial({ pageToken }), { signal });
-    found.push(...page.models);
-    pageToken = page.nextPageToken;
-    if (pageToken === "") return found;
+  try {
+    for (let pageToken = ""; ; ) {
+      const page = await session.gateway.listModels(llm.ListModelsRequest.fromPartial({ pageToken }), { signal });
+      found.push(...page.models);
+      pageToken = page.nextPageToken;
+      if (pageToken === "") return found;
+    }
+  } catch (error) {
+    if (error instanceof FleetError && error.reason === "NO_PROVIDER") return [];
+    throw error;
   }
 }
