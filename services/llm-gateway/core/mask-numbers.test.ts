@@ -28,10 +28,10 @@ describe("what a number is", () => {
   );
 });
 
-/** Text between numbers: may end in anything that a number may follow. */
+/** Text between numbers: may end in anything that a number may follow, and begins with something that ends one. */
 const between = fc
   .array(fc.constantFrom("mean ", "x=", " reward: ", "(", "\n", ", ", "[", "position ", "é ", "; "), { maxLength: 3 })
-  .map((parts) => `${parts.join("")} `);
+  .map((parts) => `,${parts.join("")} `);
 const number = fc.oneof(
   fc.integer().map(String),
   fc
