@@ -1,7 +1,13 @@
 // Three projects: `unit` is quick and needs no server, `services` starts real parts of one package, `fleet` crosses services.
 import { defineConfig } from "vitest/config";
 
-const common = { pool: "forks", testTimeout: 60_000, hookTimeout: 60_000, restoreMocks: true } as const;
+const common = {
+  pool: "forks",
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  restoreMocks: true,
+  setupFiles: ["scripts/property-seed.ts"],
+};
 /** Real processes on two busy cores; nothing waits by the clock, so this only ends what hangs. */
 const slow = { testTimeout: 180_000, hookTimeout: 120_000 } as const;
 /** One database server for a whole run; files that run alone start their own. */
