@@ -1,4 +1,4 @@
-"""Properties are tried on the same cases each time; PROMPTPO_PROPERTY_SEED=random looks for new counterexamples."""
+"""Properties are tried on the same cases each time, unless PROMPTPO_PROPERTY_SEED=random."""
 
 import os
 
