@@ -24,8 +24,17 @@ export interface RunOptions<S extends z.ZodObject> {
   build(env: ServiceEnvironment<z.output<S>>): Promise<ServiceParts>;
 }
 
+/** Older ones do not run the sources as they are: they lack type stripping without a flag. */
+const NODE_MAJOR_LEAST = 24;
+
 /** Resolves when the service serves. The process ends by itself. */
 export async function runService<S extends z.ZodObject>(options: RunOptions<S>): Promise<void> {
+  if (Number(process.versions.node.split(".")[0]) < NODE_MAJOR_LEAST) {
+    process.stderr.write(
+      `${options.name} runs under Node ${NODE_MAJOR_LEAST} or newer, and this is Node ${process.versions.node}\n`,
+    );
+    process.exit(2);
+  }
   const config = configOrExit(options.schema);
   const base = z.object(baseConfig).parse(Object.fromEntries(Object.keys(baseConfig).map((key) => [key, config[key]])));
   const log = createLogger(options.name, base.logLevel);
