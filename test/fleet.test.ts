@@ -1,16 +1,15 @@
 // The fleet as its users meet it: a recorded run replayed strictly to its digest, a policy of one's own scored as a bare
 // gymnasium loop scores it, the examples run from a folder outside of the checkout, reflection read by another language.
 import { execFile } from "node:child_process";
-import { EventEmitter } from "node:events";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { readRecordingFile } from "@promptpo/cli/recording-file.ts";
-import { runCli } from "@promptpo/cli/run-cli.ts";
-import { connect, llm, optimizer } from "@promptpo/client";
+import { optimizer } from "@promptpo/client";
 import { type Fleet, startFleet } from "@promptpo/fleet";
 import { temporaryFolder } from "@promptpo/fleet/testing.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { promptpo } from "./testing/command.ts";
+import { replay } from "./testing/replay.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const python = join(root, ".promptpo/venv/bin/python");
@@ -29,22 +28,11 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => fleet?.stop());
 
-describe("the recorded run of NoiseWorld", () => {
-  test("replays strictly to the digest that it was recorded with", async () => {
-    const recorded = readRecordingFile(recording);
-    await using client = connect({ optimizer: fleet.addresses.optimizer });
-    const { id } = await client.createRun({
-      ...recorded.settings,
-      replayTolerance: recorded.settings.replayTolerance ?? llm.ReplayTolerance.REPLAY_TOLERANCE_EXACT,
-    });
-    for await (const _ of client.watchRun(id)) {
-      // Only the end matters here.
-    }
-    const ended = await client.run(id);
-    expect(ended.state).toBe(optimizer.RunState.RUN_STATE_SUCCEEDED);
-    expect(ended.digest).toBe(recorded.digest);
-    expect(ended.usage?.freeCallCount).toBe(ended.usage?.callCount);
-  });
+test("the recorded run of NoiseWorld replays strictly to the digest that it was recorded with", async () => {
+  const { run: ended, recordedDigest } = await replay(fleet, recording, { exactEverywhere: true });
+  expect(ended.state).toBe(optimizer.RunState.RUN_STATE_SUCCEEDED);
+  expect(ended.digest).toBe(recordedDigest);
+  expect(ended.usage?.freeCallCount).toBe(ended.usage?.callCount);
 });
 
 /** Constants only: each simulator's episodes then depend on nothing but its seed. */
@@ -109,25 +97,6 @@ for seed in (0, 1, 7):
 print(json.dumps(returns))
 `;
 
-async function promptpo(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const code = await runCli(args, {
-    stdout: {
-      write: (text) => {
-        out += text;
-      },
-    },
-    stderr: {
-      write: (text) => {
-        err += text;
-      },
-    },
-    env: { ...process.env, PROMPTPO_DATA: fleet.folder },
-    signals: new EventEmitter(),
-  });
-  return { code, out, err };
-}
-
 describe("promptpo eval", () => {
   test.each(Object.entries(policies))(
     "gives the returns of a bare loop of %s, bit for bit",
@@ -137,7 +106,16 @@ describe("promptpo eval", () => {
       const bare = await run(python, ["-c", bareLoop, environment, file], {
         env: { ...process.env, PYTHONPATH: join(root, "python"), OPENBLAS_NUM_THREADS: "1" },
       });
-      const { code, out, err } = await promptpo("eval", file, "--env", environment, "--seeds", "0,1,7", "--json");
+      const { code, out, err } = await promptpo(
+        fleet.folder,
+        "eval",
+        file,
+        "--env",
+        environment,
+        "--seeds",
+        "0,1,7",
+        "--json",
+      );
       expect(code, err).toBe(0);
       const document = JSON.parse(out) as { episodes: { seed: number; return: number }[]; mean_return: number };
       expect(document.episodes.map((episode) => episode.seed)).toEqual([0, 1, 7]);
@@ -152,7 +130,7 @@ describe("promptpo eval", () => {
       file,
       "class NoiseWorldPolicy:\n    steps = 0\n    def act(self, obs):\n        import random\n        if random.random() < 0.01:\n            raise ValueError('unlucky')\n        return 0\n",
     );
-    const { out } = await promptpo("eval", file, "--env", "NoiseWorld-1", "--seeds", "0..9", "--json");
+    const { out } = await promptpo(fleet.folder, "eval", file, "--env", "NoiseWorld-1", "--seeds", "0..9", "--json");
     const { episodes } = JSON.parse(out) as { episodes: { return: number; error: { message: string } | null }[] };
     const failed = episodes.filter(({ error }) => error !== null);
     expect(failed.length).toBeGreaterThan(0);
