@@ -3,11 +3,12 @@
 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type optimizer, types } from "@promptpo/contracts";
+import type { optimizer } from "@promptpo/contracts";
 import { Resvg } from "@resvg/resvg-js";
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 import type { Scored } from "../progress/progress.ts";
+import { measureOf } from "./measure-of.ts";
 
 export interface Curve {
   readonly title: string;
@@ -24,7 +25,7 @@ interface Point {
 
 /** What is drawn, from a run that ended and the scores of its candidates. Pure. */
 export function curveOf(run: optimizer.Run, scored: readonly Scored[], answers: string): Curve {
-  const bySuccess = run.settings?.selection === types.Selection.SELECTION_MEAN_SUCCESS;
+  const { bySuccess, words } = measureOf(run);
   const { settings } = run;
   const scoreOf = (score: optimizer.Score) => (bySuccess ? score.successRate : score.meanReturn);
   const points: Point[] = scored.map((each) => ({
@@ -51,7 +52,7 @@ export function curveOf(run: optimizer.Run, scored: readonly Scored[], answers: 
       `${settings?.trainSeeds.length ?? 0} training and ${settings?.heldoutSeeds.length ?? 0} held-out episodes`,
       answers,
     ],
-    axis: bySuccess ? "success rate" : "mean return",
+    axis: words,
     points: points.filter((point) => Number.isFinite(point.value)),
   };
 }

@@ -37,6 +37,13 @@ test("the curve shows success where success selects, rounds without a winner as 
   expect(curve.subtitle[0]).toContain("1 run");
 });
 
+test("where every winner solved the same share, the curve shows the return that decided", () => {
+  const rounds = [3245, 3580].map((mean, at) => ({ number: at + 1, winnerScore: score(mean, 1) }));
+  const curve = curveOf(optimizer.Run.fromPartial({ ...run, rounds, result: undefined }), [], "recorded");
+  expect(curve.axis).toBe("mean return (success 1.00 in every round)");
+  expect(curve.points.filter(({ kind }) => kind === "round's winner").map(({ value }) => value)).toEqual([3245, 3580]);
+});
+
 test("the picture is a PNG with letters in it, whatever fonts the machine has", async () => {
   const { svg, png } = await drawCurve(curveOf(run, [], "recorded answers"));
   expect(svg).toContain("door-open-v3");

@@ -2,7 +2,7 @@
 // JSON; and the lines that say all this on a terminal.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { optimizer, toProtoJson, types } from "@promptpo/contracts";
+import { optimizer, toProtoJson } from "@promptpo/contracts";
 import { runLines } from "../commands/print-run.ts";
 import type { CommandContext } from "../context.ts";
 import { formatNumber, formatShare } from "../format.ts";
@@ -10,6 +10,7 @@ import type { Scored } from "../progress/progress.ts";
 import type { Session } from "../session.ts";
 import { bestEpisode } from "./best-episode.ts";
 import { curveOf, drawCurve } from "./learning-curve.ts";
+import { measureOf } from "./measure-of.ts";
 import { sparkline } from "./sparkline.ts";
 import { writeVideo } from "./write-video.ts";
 
@@ -83,10 +84,10 @@ function shownPath(file: string): string {
 
 /** The winners' scores, round by round. */
 function curveLine(run: optimizer.Run): string {
-  const bySuccess = run.settings?.selection === types.Selection.SELECTION_MEAN_SUCCESS;
+  const { bySuccess, words: measure } = measureOf(run);
   const values = run.rounds.map(({ winnerScore }) =>
     winnerScore === undefined ? Number.NaN : bySuccess ? winnerScore.successRate : winnerScore.meanReturn,
   );
   const words = values.map((value) => (bySuccess ? formatShare(value) : formatNumber(value)));
-  return `${bySuccess ? "success" : "return"} of the winners by round: ${sparkline(values)}  ${words.join(" ")}`;
+  return `${measure} of the winners by round: ${sparkline(values)}  ${words.join(" ")}`;
 }
