@@ -116,7 +116,7 @@ def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: float) -
     bytes: one thread, no date, no encoder's name in the metadata. Raises ValueError without frames or when
     the size changes.
     """
-    import imageio_ffmpeg  # type: ignore[import-untyped]
+    import imageio_ffmpeg
 
     shape: tuple[int, ...] | None = None
     writer: Any = None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from promptpo.rollout.v1 import rollout_pb2
 from promptpo.sim.server.test_server import RIGHT, SERVICE, SPIN, block

@@ -14,8 +14,8 @@ from typing import Self
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 import promptpo
 from promptpo.sim.server.life import MAX_MESSAGE_BYTES
