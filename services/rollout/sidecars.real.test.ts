@@ -31,12 +31,15 @@ describe("sidecars", () => {
     // What was simulated before is kept; the evaluation waits for somebody to ask again.
     const stored = await client.getEvaluation(rollout.GetEvaluationRequest.create({ requestId: "doomed" }));
     expect(stored.state).toBe(rollout.EvaluationState.EVALUATION_STATE_QUEUED);
-    expect(stored.episodes.map(({ seed }) => seed)).toContain(0n);
+    const kept = stored.episodes.map(({ seed }) => seed);
+    expect(kept).toContain(0n);
     isDeadly = false;
     const { episodes } = await collect(client.evaluatePolicy(fake({ requestId: "doomed" })));
     expect(episodes).toEqual(seeds(5).map(fakeEpisode));
+    // What another sidecar had under way when the evaluation ended may have been simulated and not been heard of.
     const answered = sidecars.flatMap((sidecar) => sidecar.answered).filter((seed) => seed < 10n);
-    expect(answered.sort()).toEqual(seeds(5));
+    expect([...new Set(answered)].sort()).toEqual(seeds(5));
+    expect(answered.filter((seed) => kept.includes(seed)).sort()).toEqual(kept.sort());
   });
 
   test("that give no sign of life are given up and their work runs elsewhere", async () => {
