@@ -47,6 +47,30 @@ ENVIRONMENT_VIEW_FULL: EnvironmentView.ValueType  # 2
 """With texts."""
 Global___EnvironmentView: _TypeAlias = EnvironmentView  # noqa: Y015
 
+class _TrajectoryFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrajectoryFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrajectoryFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRAJECTORY_FORMAT_UNSPECIFIED: _TrajectoryFormat.ValueType  # 0
+    """Same as NPZ."""
+    TRAJECTORY_FORMAT_NPZ: _TrajectoryFormat.ValueType  # 1
+    """A numpy .npz archive: one array a field of the observation with the step as first axis, `action`, `reward`, and the scalar `seed`."""
+    TRAJECTORY_FORMAT_PARQUET: _TrajectoryFormat.ValueType  # 2
+    """A Parquet file: one row a step, one column a number (arrays as `name_0`, `name_1`, ...)."""
+
+class TrajectoryFormat(_TrajectoryFormat, metaclass=_TrajectoryFormatEnumTypeWrapper):
+    """Formats of a recorded trajectory."""
+
+TRAJECTORY_FORMAT_UNSPECIFIED: TrajectoryFormat.ValueType  # 0
+"""Same as NPZ."""
+TRAJECTORY_FORMAT_NPZ: TrajectoryFormat.ValueType  # 1
+"""A numpy .npz archive: one array a field of the observation with the step as first axis, `action`, `reward`, and the scalar `seed`."""
+TRAJECTORY_FORMAT_PARQUET: TrajectoryFormat.ValueType  # 2
+"""A Parquet file: one row a step, one column a number (arrays as `name_0`, `name_1`, ...)."""
+Global___TrajectoryFormat: _TypeAlias = TrajectoryFormat  # noqa: Y015
+
 class _EvaluationState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -272,6 +296,7 @@ class Environment(_message.Message):
     REWARD_KINDS_FIELD_NUMBER: _builtins.int
     DEFAULT_REWARD_KIND_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, e.g. "HalfCheetah-v5", "button-press-v3", "NoiseWorld-0"."""
     family: _builtins.str
@@ -288,6 +313,10 @@ class Environment(_message.Message):
     """How candidates are compared by default."""
     default_reward_kind: _types_pb2.RewardKind.ValueType
     """The reward text shown by default."""
+    revision: _builtins.str
+    """What the environment's own code is, beyond what the fingerprint covers: its distribution and version, or a hash of
+    its folder. Empty for those that come with the service.
+    """
     @_builtins.property
     def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """All variants, the default first; empty where there is only one."""
@@ -324,10 +353,11 @@ class Environment(_message.Message):
         reward_kinds: _abc.Iterable[_types_pb2.RewardKind.ValueType] | None = ...,
         default_reward_kind: _types_pb2.RewardKind.ValueType = ...,
         texts: Global___EnvironmentTexts | None = ...,
+        revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action_space", b"action_space", "texts", b"texts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_space", b"action_space", "default_reward_kind", b"default_reward_kind", "family", b"family", "horizon", b"horizon", "id", b"id", "observation_fields", b"observation_fields", "policy_class", b"policy_class", "reward_kinds", b"reward_kinds", "selection", b"selection", "step_seconds", b"step_seconds", "texts", b"texts", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_space", b"action_space", "default_reward_kind", b"default_reward_kind", "family", b"family", "horizon", b"horizon", "id", b"id", "observation_fields", b"observation_fields", "policy_class", b"policy_class", "revision", b"revision", "reward_kinds", b"reward_kinds", "selection", b"selection", "step_seconds", b"step_seconds", "texts", b"texts", "variant", b"variant", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,10 +536,13 @@ class Capture(_message.Message):
     SEEDS_FIELD_NUMBER: _builtins.int
     ALL_FIELD_NUMBER: _builtins.int
     STRIDE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     all: _builtins.bool
     """Every episode."""
     stride: _builtins.int
     """Every k-th step; 0 and 1 record each."""
+    format: Global___TrajectoryFormat.ValueType
+    """In which format they are stored."""
     @_builtins.property
     def seeds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Seeds whose episodes are recorded; empty with `all` false records nothing."""
@@ -520,10 +553,11 @@ class Capture(_message.Message):
         seeds: _abc.Iterable[_builtins.int] | None = ...,
         all: _builtins.bool = ...,
         stride: _builtins.int = ...,
+        format: Global___TrajectoryFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "seeds", b"seeds", "stride", b"stride"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "format", b"format", "seeds", b"seeds", "stride", b"stride"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -645,6 +679,7 @@ class EvaluatePolicyResponse(_message.Message):
 
     EPISODE_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def episode(self) -> _types_pb2.EpisodeResult:
         """An episode that ended."""
@@ -653,21 +688,60 @@ class EvaluatePolicyResponse(_message.Message):
     def summary(self) -> Global___EvaluationSummary:
         """The summary; the last message."""
 
+    @_builtins.property
+    def progress(self) -> Global___EvaluationProgress:
+        """How far it is; sent now and then."""
+
     def __init__(
         self,
         *,
         episode: _types_pb2.EpisodeResult | None = ...,
         summary: Global___EvaluationSummary | None = ...,
+        progress: Global___EvaluationProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "part", b"part", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "part", b"part", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "part", b"part", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "part", b"part", "progress", b"progress", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["episode", "summary"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["episode", "summary", "progress"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___EvaluatePolicyResponse: _TypeAlias = EvaluatePolicyResponse  # noqa: Y015
+
+@_typing.final
+class EvaluationProgress(_message.Message):
+    """How far an evaluation is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPISODE_COUNT_FIELD_NUMBER: _builtins.int
+    ENDED_COUNT_FIELD_NUMBER: _builtins.int
+    STEP_COUNT_FIELD_NUMBER: _builtins.int
+    QUEUED_COUNT_FIELD_NUMBER: _builtins.int
+    episode_count: _builtins.int
+    """Episodes that it has."""
+    ended_count: _builtins.int
+    """Episodes that ended, those included that wait for an earlier seed's."""
+    step_count: _builtins.int
+    """Environment steps of the ended ones."""
+    queued_count: _builtins.int
+    """Episodes of all tenants that wait for a sidecar at this replica."""
+    def __init__(
+        self,
+        *,
+        episode_count: _builtins.int = ...,
+        ended_count: _builtins.int = ...,
+        step_count: _builtins.int = ...,
+        queued_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_count", b"ended_count", "episode_count", b"episode_count", "queued_count", b"queued_count", "step_count", b"step_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluationProgress: _TypeAlias = EvaluationProgress  # noqa: Y015
 
 @_typing.final
 class BatchEvaluateRequest(_message.Message):
@@ -1053,7 +1127,7 @@ class RenderEpisodeRequest(_message.Message):
     stride: _builtins.int
     """Every k-th step is drawn; 0 is the service's choice."""
     height: _builtins.int
-    """Height of the picture in pixels; 0 is the service's choice."""
+    """Height of the picture in pixels, its caption included; 0 is the service's choice."""
     @_builtins.property
     def limits(self) -> Global___PolicyLimits:
         """Limits of the policy."""
@@ -1211,10 +1285,23 @@ class EnvSession(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     SHARDS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_COUNT_FIELD_NUMBER: _builtins.int
+    AUTORESET_MODE_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id."""
     token: _builtins.str
     """Secret that the step stream must present."""
+    environment: _builtins.str
+    """Environment id."""
+    variant: _builtins.str
+    """The variant, the default resolved."""
+    environment_count: _builtins.int
+    """How many environments."""
+    autoreset_mode: Global___AutoresetMode.ValueType
+    """What happens at an episode's end."""
     @_builtins.property
     def shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shard]:
         """Where to step."""
@@ -1223,6 +1310,10 @@ class EnvSession(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it lapses unless stepped or renewed."""
 
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long it lives without a step."""
+
     def __init__(
         self,
         *,
@@ -1230,10 +1321,15 @@ class EnvSession(_message.Message):
         token: _builtins.str = ...,
         shards: _abc.Iterable[Global___Shard] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        environment: _builtins.str = ...,
+        variant: _builtins.str = ...,
+        environment_count: _builtins.int = ...,
+        autoreset_mode: Global___AutoresetMode.ValueType = ...,
+        lease: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "id", b"id", "shards", b"shards", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["autoreset_mode", b"autoreset_mode", "environment", b"environment", "environment_count", b"environment_count", "expire_time", b"expire_time", "id", b"id", "lease", b"lease", "shards", b"shards", "token", b"token", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1265,7 +1361,7 @@ Global___CreateEnvSessionResponse: _TypeAlias = CreateEnvSessionResponse  # noqa
 
 @_typing.final
 class RenewEnvSessionRequest(_message.Message):
-    """Asks for more time."""
+    """Asks for more time. Shards whose sidecar died are placed anew: their environments are reported as dead, once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

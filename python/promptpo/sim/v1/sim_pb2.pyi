@@ -9,7 +9,9 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 from promptpo.rollout.v1 import rollout_pb2 as _rollout_pb2
 from promptpo.types.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -98,6 +100,56 @@ class HandshakeResponse(_message.Message):
 Global___HandshakeResponse: _TypeAlias = HandshakeResponse  # noqa: Y015
 
 @_typing.final
+class DescribeEnvironmentRequest(_message.Message):
+    """Asks for one environment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    environment: _builtins.str
+    """Its id: one of the handshake's, or `gym:<id>` of an installed gymnasium environment."""
+    variant: _builtins.str
+    """Its variant; empty is the default."""
+    def __init__(
+        self,
+        *,
+        environment: _builtins.str = ...,
+        variant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "variant", b"variant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeEnvironmentRequest: _TypeAlias = DescribeEnvironmentRequest  # noqa: Y015
+
+@_typing.final
+class DescribeEnvironmentResponse(_message.Message):
+    """One environment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def environment(self) -> _rollout_pb2.Environment:
+        """With texts."""
+
+    def __init__(
+        self,
+        *,
+        environment: _rollout_pb2.Environment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeEnvironmentResponse: _TypeAlias = DescribeEnvironmentResponse  # noqa: Y015
+
+@_typing.final
 class Confinement(_message.Message):
     """The means by which policies are confined, as found by the sidecar's self-test."""
 
@@ -162,7 +214,7 @@ class RunBlockRequest(_message.Message):
     """How long one policy object lives."""
     @_builtins.property
     def seeds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Seeds, run in this order."""
+        """Seeds, begun in this order."""
 
     @_builtins.property
     def limits(self) -> _rollout_pb2.PolicyLimits:
@@ -200,6 +252,7 @@ class RunBlockResponse(_message.Message):
     EPISODE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     TRAJECTORY_FIELD_NUMBER: _builtins.int
+    TIMINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def episode(self) -> _types_pb2.EpisodeResult:
         """An episode that ended."""
@@ -212,22 +265,61 @@ class RunBlockResponse(_message.Message):
     def trajectory(self) -> Global___Trajectory:
         """A recorded trajectory; comes before its episode."""
 
+    @_builtins.property
+    def timings(self) -> Global___StepTimings:
+        """How long some steps of an episode took; comes before its episode."""
+
     def __init__(
         self,
         *,
         episode: _types_pb2.EpisodeResult | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
         trajectory: Global___Trajectory | None = ...,
+        timings: Global___StepTimings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "heartbeat", b"heartbeat", "part", b"part", "trajectory", b"trajectory"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "heartbeat", b"heartbeat", "part", b"part", "timings", b"timings", "trajectory", b"trajectory"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "heartbeat", b"heartbeat", "part", b"part", "trajectory", b"trajectory"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["episode", b"episode", "heartbeat", b"heartbeat", "part", b"part", "timings", b"timings", "trajectory", b"trajectory"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["episode", "heartbeat", "trajectory"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["episode", "heartbeat", "trajectory", "timings"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___RunBlockResponse: _TypeAlias = RunBlockResponse  # noqa: Y015
+
+@_typing.final
+class StepTimings(_message.Message):
+    """How long some steps of an episode took, measured on a fixed few of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEED_FIELD_NUMBER: _builtins.int
+    ACT_SECONDS_FIELD_NUMBER: _builtins.int
+    STEP_SECONDS_FIELD_NUMBER: _builtins.int
+    seed: _builtins.int
+    """The episode's seed."""
+    @_builtins.property
+    def act_seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Wall seconds from observation to action, the exchange with the policy's process included."""
+
+    @_builtins.property
+    def step_seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Wall seconds of the simulator for the same steps."""
+
+    def __init__(
+        self,
+        *,
+        seed: _builtins.int = ...,
+        act_seconds: _abc.Iterable[_builtins.float] | None = ...,
+        step_seconds: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_seconds", b"act_seconds", "seed", b"seed", "step_seconds", b"step_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepTimings: _TypeAlias = StepTimings  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
@@ -266,7 +358,7 @@ class Trajectory(_message.Message):
     seed: _builtins.int
     """The episode's seed."""
     npz: _builtins.bytes
-    """A numpy .npz archive: one array a field of the observation with the step as first axis, `action`, `reward`."""
+    """A numpy .npz archive: one array a field of the observation with the step as first axis, `action`, `reward`, and the scalar `seed`."""
     def __init__(
         self,
         *,
@@ -446,8 +538,300 @@ class RenderSummary(_message.Message):
 Global___RenderSummary: _TypeAlias = RenderSummary  # noqa: Y015
 
 @_typing.final
+class OpenSessionRequest(_message.Message):
+    """The environments of one shard of a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_COUNT_FIELD_NUMBER: _builtins.int
+    SEEDS_FIELD_NUMBER: _builtins.int
+    AUTORESET_MODE_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session's id."""
+    token: _builtins.str
+    """Secret that the step stream must present."""
+    environment: _builtins.str
+    """Environment id."""
+    variant: _builtins.str
+    """Variant; empty is the default."""
+    environment_count: _builtins.int
+    """How many environments."""
+    autoreset_mode: _rollout_pb2.AutoresetMode.ValueType
+    """What happens at an episode's end."""
+    cause: _builtins.str
+    """Set where the shard takes the place of one that was lost: its environments begin as dead, with this cause."""
+    @_builtins.property
+    def seeds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """One seed an environment, used by the first reset that gives none; empty: none."""
+
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long the session lives without a step."""
+
+    @_builtins.property
+    def options(self) -> _struct_pb2.Struct:
+        """Further keyword arguments of the environment."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        token: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        variant: _builtins.str = ...,
+        environment_count: _builtins.int = ...,
+        seeds: _abc.Iterable[_builtins.int] | None = ...,
+        autoreset_mode: _rollout_pb2.AutoresetMode.ValueType = ...,
+        lease: _duration_pb2.Duration | None = ...,
+        options: _struct_pb2.Struct | None = ...,
+        cause: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["autoreset_mode", b"autoreset_mode", "cause", b"cause", "environment", b"environment", "environment_count", b"environment_count", "lease", b"lease", "options", b"options", "seeds", b"seeds", "session_id", b"session_id", "token", b"token", "variant", b"variant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenSessionRequest: _TypeAlias = OpenSessionRequest  # noqa: Y015
+
+@_typing.final
+class OpenSessionResponse(_message.Message):
+    """The shard is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def opened(self) -> Global___ShardOpened:
+        """What every later frame looks like."""
+
+    def __init__(
+        self,
+        *,
+        opened: Global___ShardOpened | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenSessionResponse: _TypeAlias = OpenSessionResponse  # noqa: Y015
+
+@_typing.final
+class RenewSessionRequest(_message.Message):
+    """Asks for more time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session's id."""
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long from now; unset is the session's own lease."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        lease: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewSessionRequest: _TypeAlias = RenewSessionRequest  # noqa: Y015
+
+@_typing.final
+class RenewSessionResponse(_message.Message):
+    """The lease goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_LEFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lease_left(self) -> _duration_pb2.Duration:
+        """How long the session now lives without a step."""
+
+    def __init__(
+        self,
+        *,
+        lease_left: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease_left", b"lease_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_left", b"lease_left"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewSessionResponse: _TypeAlias = RenewSessionResponse  # noqa: Y015
+
+@_typing.final
+class CloseSessionRequest(_message.Message):
+    """Ends a session on this sidecar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session's id."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseSessionRequest: _TypeAlias = CloseSessionRequest  # noqa: Y015
+
+@_typing.final
+class CloseSessionResponse(_message.Message):
+    """Nothing of it is left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseSessionResponse: _TypeAlias = CloseSessionResponse  # noqa: Y015
+
+@_typing.final
+class ReportRequest(_message.Message):
+    """Asks for a sidecar's numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportRequest: _TypeAlias = ReportRequest  # noqa: Y015
+
+@_typing.final
+class ReportResponse(_message.Message):
+    """A sidecar's numbers, counted from its start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
+    POLICY_PROCESS_COUNT_FIELD_NUMBER: _builtins.int
+    WORKER_RESTART_COUNT_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    resident_bytes: _builtins.int
+    """Resident memory of all its processes."""
+    policy_process_count: _builtins.int
+    """Policy processes started."""
+    worker_restart_count: _builtins.int
+    """Simulator processes that died and were replaced."""
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionReport]:
+        """The sessions that live here."""
+
+    def __init__(
+        self,
+        *,
+        resident_bytes: _builtins.int = ...,
+        policy_process_count: _builtins.int = ...,
+        worker_restart_count: _builtins.int = ...,
+        sessions: _abc.Iterable[Global___SessionReport] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy_process_count", b"policy_process_count", "resident_bytes", b"resident_bytes", "sessions", b"sessions", "worker_restart_count", b"worker_restart_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportResponse: _TypeAlias = ReportResponse  # noqa: Y015
+
+@_typing.final
+class SessionReport(_message.Message):
+    """A session's shard on this sidecar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_COUNT_FIELD_NUMBER: _builtins.int
+    STEP_COUNT_FIELD_NUMBER: _builtins.int
+    EPISODE_COUNT_FIELD_NUMBER: _builtins.int
+    DEATH_COUNT_FIELD_NUMBER: _builtins.int
+    LEASE_LEFT_FIELD_NUMBER: _builtins.int
+    ATTACHED_FIELD_NUMBER: _builtins.int
+    STEP_SECONDS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session's id."""
+    environment: _builtins.str
+    """Environment id."""
+    environment_count: _builtins.int
+    """Number of environments."""
+    step_count: _builtins.int
+    """Environment steps taken."""
+    episode_count: _builtins.int
+    """Episodes that ended."""
+    death_count: _builtins.int
+    """Environments that died."""
+    attached: _builtins.bool
+    """A client holds its stream."""
+    @_builtins.property
+    def lease_left(self) -> _duration_pb2.Duration:
+        """How long it still lives without a step."""
+
+    @_builtins.property
+    def step_seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Wall seconds of one environment's step: some samples since the last report."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        environment_count: _builtins.int = ...,
+        step_count: _builtins.int = ...,
+        episode_count: _builtins.int = ...,
+        death_count: _builtins.int = ...,
+        lease_left: _duration_pb2.Duration | None = ...,
+        attached: _builtins.bool = ...,
+        step_seconds: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease_left", b"lease_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attached", b"attached", "death_count", b"death_count", "environment", b"environment", "environment_count", b"environment_count", "episode_count", b"episode_count", "lease_left", b"lease_left", "session_id", b"session_id", "step_count", b"step_count", "step_seconds", b"step_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionReport: _TypeAlias = SessionReport  # noqa: Y015
+
+@_typing.final
 class StepRequest(_message.Message):
-    """A message from the client of a session."""
+    """A message from the client of a session. On a unix socket each message is preceded by its length, four bytes,
+    little-endian; the messages and their order are those of the Step stream.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -491,7 +875,7 @@ Global___StepRequest: _TypeAlias = StepRequest  # noqa: Y015
 
 @_typing.final
 class OpenShard(_message.Message):
-    """Opens a shard of a session on this stream."""
+    """Opens a shard of a session on this stream. A later stream takes the shard over from an earlier one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -503,7 +887,9 @@ class OpenShard(_message.Message):
     token: _builtins.str
     """The session's token."""
     last_step: _builtins.int
-    """Number of the last step whose answer the client has; -1 at first. A broken stream goes on from here."""
+    """Number of the last step whose answer the client has; -1 at first. A broken stream goes on from here: answers
+    behind it that the shard still has are sent again, and a request that is repeated is not carried out twice.
+    """
     def __init__(
         self,
         *,
@@ -529,9 +915,11 @@ class Actions(_message.Message):
     INDICES_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     step: _builtins.int
-    """Step number, counted from 0 for each shard."""
+    """Step number, counted from 0 for each shard, without gaps, over actions and resets."""
     data: _builtins.bytes
-    """The actions packed in the opened dtype and shape, C order."""
+    """The actions packed in the dtype and shape of the action space, C order, the environment as first axis; a space of
+    several leaves is packed leaf by leaf, one behind the other.
+    """
     @_builtins.property
     def indices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Environments meant, by index within the shard; empty is all."""
@@ -618,6 +1006,7 @@ class StepResponse(_message.Message):
     OPENED_FIELD_NUMBER: _builtins.int
     TRANSITION_FIELD_NUMBER: _builtins.int
     FRAMES_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def opened(self) -> Global___ShardOpened:
         """The shard is open."""
@@ -630,22 +1019,287 @@ class StepResponse(_message.Message):
     def frames(self) -> Global___Frames:
         """Pictures."""
 
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why nothing more comes, on a unix socket; the stream ends with a status instead."""
+
     def __init__(
         self,
         *,
         opened: Global___ShardOpened | None = ...,
         transition: Global___Transition | None = ...,
         frames: Global___Frames | None = ...,
+        error: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "kind", b"kind", "opened", b"opened", "transition", b"transition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "frames", b"frames", "kind", b"kind", "opened", b"opened", "transition", b"transition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "kind", b"kind", "opened", b"opened", "transition", b"transition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "frames", b"frames", "kind", b"kind", "opened", b"opened", "transition", b"transition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["opened", "transition", "frames"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["opened", "transition", "frames", "error"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___StepResponse: _TypeAlias = StepResponse  # noqa: Y015
+
+@_typing.final
+class Space(_message.Message):
+    """A space of observations or actions, as gymnasium has them. Its leaves are the spaces in it that hold numbers, in this
+    order: a dict's by its entries as listed, a tuple's in turn.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOX_FIELD_NUMBER: _builtins.int
+    DISCRETE_FIELD_NUMBER: _builtins.int
+    MULTI_DISCRETE_FIELD_NUMBER: _builtins.int
+    MULTI_BINARY_FIELD_NUMBER: _builtins.int
+    DICT_FIELD_NUMBER: _builtins.int
+    TUPLE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def box(self) -> Global___BoxSpace:
+        """Real or integer arrays."""
+
+    @_builtins.property
+    def discrete(self) -> Global___DiscreteSpace:
+        """One integer of some that follow each other."""
+
+    @_builtins.property
+    def multi_discrete(self) -> Global___MultiDiscreteSpace:
+        """An array of integers."""
+
+    @_builtins.property
+    def multi_binary(self) -> Global___MultiBinarySpace:
+        """An array of int8, each 0 or 1."""
+
+    @_builtins.property
+    def dict(self) -> Global___DictSpace:
+        """Spaces by name."""
+
+    @_builtins.property
+    def tuple(self) -> Global___TupleSpace:
+        """Spaces in a row."""
+
+    def __init__(
+        self,
+        *,
+        box: Global___BoxSpace | None = ...,
+        discrete: Global___DiscreteSpace | None = ...,
+        multi_discrete: Global___MultiDiscreteSpace | None = ...,
+        multi_binary: Global___MultiBinarySpace | None = ...,
+        dict: Global___DictSpace | None = ...,
+        tuple: Global___TupleSpace | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "dict", b"dict", "discrete", b"discrete", "kind", b"kind", "multi_binary", b"multi_binary", "multi_discrete", b"multi_discrete", "tuple", b"tuple"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "dict", b"dict", "discrete", b"discrete", "kind", b"kind", "multi_binary", b"multi_binary", "multi_discrete", b"multi_discrete", "tuple", b"tuple"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["box", "discrete", "multi_discrete", "multi_binary", "dict", "tuple"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Space: _TypeAlias = Space  # noqa: Y015
+
+@_typing.final
+class BoxSpace(_message.Message):
+    """Arrays within bounds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DTYPE_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    dtype: _builtins.str
+    """numpy's name of the dtype."""
+    low: _builtins.bytes
+    """Lower bounds, packed in the dtype."""
+    high: _builtins.bytes
+    """Upper bounds, packed in the dtype."""
+    @_builtins.property
+    def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The shape."""
+
+    def __init__(
+        self,
+        *,
+        dtype: _builtins.str = ...,
+        shape: _abc.Iterable[_builtins.int] | None = ...,
+        low: _builtins.bytes = ...,
+        high: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dtype", b"dtype", "high", b"high", "low", b"low", "shape", b"shape"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BoxSpace: _TypeAlias = BoxSpace  # noqa: Y015
+
+@_typing.final
+class DiscreteSpace(_message.Message):
+    """The integers start..start+n-1, as int64."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    N_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    n: _builtins.int
+    """How many."""
+    start: _builtins.int
+    """The first."""
+    def __init__(
+        self,
+        *,
+        n: _builtins.int = ...,
+        start: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["n", b"n", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscreteSpace: _TypeAlias = DiscreteSpace  # noqa: Y015
+
+@_typing.final
+class MultiDiscreteSpace(_message.Message):
+    """Arrays of integers, each entry with a number of values of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DTYPE_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
+    NVEC_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    dtype: _builtins.str
+    """numpy's name of the dtype."""
+    @_builtins.property
+    def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The shape."""
+
+    @_builtins.property
+    def nvec(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Number of values of each entry, flattened."""
+
+    @_builtins.property
+    def start(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """First value of each entry, flattened."""
+
+    def __init__(
+        self,
+        *,
+        dtype: _builtins.str = ...,
+        shape: _abc.Iterable[_builtins.int] | None = ...,
+        nvec: _abc.Iterable[_builtins.int] | None = ...,
+        start: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dtype", b"dtype", "nvec", b"nvec", "shape", b"shape", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MultiDiscreteSpace: _TypeAlias = MultiDiscreteSpace  # noqa: Y015
+
+@_typing.final
+class MultiBinarySpace(_message.Message):
+    """Arrays of int8, each entry 0 or 1."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHAPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The shape."""
+
+    def __init__(
+        self,
+        *,
+        shape: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shape", b"shape"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MultiBinarySpace: _TypeAlias = MultiBinarySpace  # noqa: Y015
+
+@_typing.final
+class DictSpace(_message.Message):
+    """Spaces by name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedSpace]:
+        """In gymnasium's order."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___NamedSpace] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DictSpace: _TypeAlias = DictSpace  # noqa: Y015
+
+@_typing.final
+class NamedSpace(_message.Message):
+    """One of a dict's spaces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    @_builtins.property
+    def space(self) -> Global___Space:
+        """The space."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        space: Global___Space | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["space", b"space"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamedSpace: _TypeAlias = NamedSpace  # noqa: Y015
+
+@_typing.final
+class TupleSpace(_message.Message):
+    """Spaces in a row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Space]:
+        """In order."""
+
+    def __init__(
+        self,
+        *,
+        spaces: _abc.Iterable[Global___Space] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spaces", b"spaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TupleSpace: _TypeAlias = TupleSpace  # noqa: Y015
 
 @_typing.final
 class ShardOpened(_message.Message):
@@ -654,21 +1308,27 @@ class ShardOpened(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENVIRONMENT_COUNT_FIELD_NUMBER: _builtins.int
-    OBSERVATION_FIELDS_FIELD_NUMBER: _builtins.int
+    OBSERVATION_SPACE_FIELD_NUMBER: _builtins.int
     ACTION_SPACE_FIELD_NUMBER: _builtins.int
     UNIX_SOCKET_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
+    NEXT_STEP_FIELD_NUMBER: _builtins.int
+    AUTORESET_MODE_FIELD_NUMBER: _builtins.int
     environment_count: _builtins.int
     """Number of environments."""
     unix_socket: _builtins.str
     """Framed unix socket for the same machine; empty: none."""
+    next_step: _builtins.int
+    """Number of the next step that the shard expects."""
+    autoreset_mode: _rollout_pb2.AutoresetMode.ValueType
+    """What happens at an episode's end."""
     @_builtins.property
-    def observation_fields(self) -> _containers.RepeatedCompositeFieldContainer[_rollout_pb2.ObservationField]:
-        """The observation's fields."""
+    def observation_space(self) -> Global___Space:
+        """Space of one environment's observations."""
 
     @_builtins.property
-    def action_space(self) -> _rollout_pb2.ActionSpace:
-        """The space of actions."""
+    def action_space(self) -> Global___Space:
+        """Space of one environment's actions."""
 
     @_builtins.property
     def lease(self) -> _duration_pb2.Duration:
@@ -678,14 +1338,16 @@ class ShardOpened(_message.Message):
         self,
         *,
         environment_count: _builtins.int = ...,
-        observation_fields: _abc.Iterable[_rollout_pb2.ObservationField] | None = ...,
-        action_space: _rollout_pb2.ActionSpace | None = ...,
+        observation_space: Global___Space | None = ...,
+        action_space: Global___Space | None = ...,
         unix_socket: _builtins.str = ...,
         lease: _duration_pb2.Duration | None = ...,
+        next_step: _builtins.int = ...,
+        autoreset_mode: _rollout_pb2.AutoresetMode.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action_space", b"action_space", "lease", b"lease"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action_space", b"action_space", "lease", b"lease", "observation_space", b"observation_space"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_space", b"action_space", "environment_count", b"environment_count", "lease", b"lease", "observation_fields", b"observation_fields", "unix_socket", b"unix_socket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_space", b"action_space", "autoreset_mode", b"autoreset_mode", "environment_count", b"environment_count", "lease", b"lease", "next_step", b"next_step", "observation_space", b"observation_space", "unix_socket", b"unix_socket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -742,15 +1404,17 @@ class Transition(_message.Message):
 
     @_builtins.property
     def observations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Observations, field by field, each packed in its dtype with the environment as first axis."""
+        """Observations, leaf by leaf, each packed in its dtype with the environment as first axis."""
 
     @_builtins.property
     def final_observations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Last observations of episodes that ended with SAME_STEP, packed like `observations`; empty: none."""
+        """Last observations of episodes that ended with SAME_STEP, packed like `observations` and with as many rows (those of
+        episodes that go on are zero); empty: no episode ended.
+        """
 
     @_builtins.property
     def causes(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
-        """Why environments died, by index; a dead environment is truncated."""
+        """Why environments died, by index; a dead environment is truncated, and its next reset makes a new one."""
 
     def __init__(
         self,

@@ -40,6 +40,11 @@ class SimulatorStub:
                 request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.HandshakeRequest.SerializeToString,
                 response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.HandshakeResponse.FromString,
                 _registered_method=True)
+        self.DescribeEnvironment = channel.unary_unary(
+                '/promptpo.sim.v1.Simulator/DescribeEnvironment',
+                request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.DescribeEnvironmentRequest.SerializeToString,
+                response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.DescribeEnvironmentResponse.FromString,
+                _registered_method=True)
         self.RunBlock = channel.unary_stream(
                 '/promptpo.sim.v1.Simulator/RunBlock',
                 request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RunBlockRequest.SerializeToString,
@@ -55,10 +60,30 @@ class SimulatorStub:
                 request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenderRequest.SerializeToString,
                 response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenderResponse.FromString,
                 _registered_method=True)
+        self.OpenSession = channel.unary_unary(
+                '/promptpo.sim.v1.Simulator/OpenSession',
+                request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.OpenSessionRequest.SerializeToString,
+                response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.OpenSessionResponse.FromString,
+                _registered_method=True)
+        self.RenewSession = channel.unary_unary(
+                '/promptpo.sim.v1.Simulator/RenewSession',
+                request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenewSessionRequest.SerializeToString,
+                response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenewSessionResponse.FromString,
+                _registered_method=True)
+        self.CloseSession = channel.unary_unary(
+                '/promptpo.sim.v1.Simulator/CloseSession',
+                request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.CloseSessionRequest.SerializeToString,
+                response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.CloseSessionResponse.FromString,
+                _registered_method=True)
         self.Step = channel.stream_stream(
                 '/promptpo.sim.v1.Simulator/Step',
                 request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.StepRequest.SerializeToString,
                 response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.StepResponse.FromString,
+                _registered_method=True)
+        self.Report = channel.unary_unary(
+                '/promptpo.sim.v1.Simulator/Report',
+                request_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.ReportRequest.SerializeToString,
+                response_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.ReportResponse.FromString,
                 _registered_method=True)
         self.Drain = channel.unary_unary(
                 '/promptpo.sim.v1.Simulator/Drain',
@@ -78,8 +103,15 @@ class SimulatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeEnvironment(self, request, context):
+        """One environment with its texts, also of those that the handshake does not list (`gym:<id>`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RunBlock(self, request, context):
-        """One policy, some seeds; each episode as it ends, in the order given.
+        """One policy, some seeds; each episode as it ends: several may go on side by side.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,8 +131,36 @@ class SimulatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenSession(self, request, context):
+        """Makes the environments of a session's shard; from then on Step may open it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewSession(self, request, context):
+        """Extends a session's lease.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseSession(self, request, context):
+        """Frees a session's environments; a session that is not there is freed already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Step(self, request_iterator, context):
         """Steps the environments of a session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Report(self, request, context):
+        """The sidecar's own numbers and the sessions that live in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +181,11 @@ def add_SimulatorServicer_to_server(servicer, server):
                     request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.HandshakeRequest.FromString,
                     response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.HandshakeResponse.SerializeToString,
             ),
+            'DescribeEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeEnvironment,
+                    request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.DescribeEnvironmentRequest.FromString,
+                    response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.DescribeEnvironmentResponse.SerializeToString,
+            ),
             'RunBlock': grpc.unary_stream_rpc_method_handler(
                     servicer.RunBlock,
                     request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RunBlockRequest.FromString,
@@ -136,10 +201,30 @@ def add_SimulatorServicer_to_server(servicer, server):
                     request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenderRequest.FromString,
                     response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenderResponse.SerializeToString,
             ),
+            'OpenSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenSession,
+                    request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.OpenSessionRequest.FromString,
+                    response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.OpenSessionResponse.SerializeToString,
+            ),
+            'RenewSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewSession,
+                    request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenewSessionRequest.FromString,
+                    response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.RenewSessionResponse.SerializeToString,
+            ),
+            'CloseSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseSession,
+                    request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.CloseSessionRequest.FromString,
+                    response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.CloseSessionResponse.SerializeToString,
+            ),
             'Step': grpc.stream_stream_rpc_method_handler(
                     servicer.Step,
                     request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.StepRequest.FromString,
                     response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.StepResponse.SerializeToString,
+            ),
+            'Report': grpc.unary_unary_rpc_method_handler(
+                    servicer.Report,
+                    request_deserializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.ReportRequest.FromString,
+                    response_serializer=promptpo_dot_sim_dot_v1_dot_sim__pb2.ReportResponse.SerializeToString,
             ),
             'Drain': grpc.unary_unary_rpc_method_handler(
                     servicer.Drain,
@@ -175,6 +260,33 @@ class Simulator:
             '/promptpo.sim.v1.Simulator/Handshake',
             promptpo_dot_sim_dot_v1_dot_sim__pb2.HandshakeRequest.SerializeToString,
             promptpo_dot_sim_dot_v1_dot_sim__pb2.HandshakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/promptpo.sim.v1.Simulator/DescribeEnvironment',
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.DescribeEnvironmentRequest.SerializeToString,
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.DescribeEnvironmentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -267,6 +379,87 @@ class Simulator:
             _registered_method=True)
 
     @staticmethod
+    def OpenSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/promptpo.sim.v1.Simulator/OpenSession',
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.OpenSessionRequest.SerializeToString,
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.OpenSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/promptpo.sim.v1.Simulator/RenewSession',
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.RenewSessionRequest.SerializeToString,
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.RenewSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/promptpo.sim.v1.Simulator/CloseSession',
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.CloseSessionRequest.SerializeToString,
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.CloseSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Step(request_iterator,
             target,
             options=(),
@@ -283,6 +476,33 @@ class Simulator:
             '/promptpo.sim.v1.Simulator/Step',
             promptpo_dot_sim_dot_v1_dot_sim__pb2.StepRequest.SerializeToString,
             promptpo_dot_sim_dot_v1_dot_sim__pb2.StepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Report(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/promptpo.sim.v1.Simulator/Report',
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.ReportRequest.SerializeToString,
+            promptpo_dot_sim_dot_v1_dot_sim__pb2.ReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,14 +37,24 @@ class SimulatorStub:
     def __new__(cls, channel: _aio.Channel) -> SimulatorAsyncStub: ...
     Handshake: _grpc.UnaryUnaryMultiCallable[_sim_pb2.HandshakeRequest, _sim_pb2.HandshakeResponse]
     """Versions, fingerprint, environments and how policies are confined."""
+    DescribeEnvironment: _grpc.UnaryUnaryMultiCallable[_sim_pb2.DescribeEnvironmentRequest, _sim_pb2.DescribeEnvironmentResponse]
+    """One environment with its texts, also of those that the handshake does not list (`gym:<id>`)."""
     RunBlock: _grpc.UnaryStreamMultiCallable[_sim_pb2.RunBlockRequest, _sim_pb2.RunBlockResponse]
-    """One policy, some seeds; each episode as it ends, in the order given."""
+    """One policy, some seeds; each episode as it ends: several may go on side by side."""
     Summarize: _grpc.UnaryUnaryMultiCallable[_sim_pb2.SummarizeRequest, _sim_pb2.SummarizeResponse]
     """Runs a feedback program over the observations of episodes."""
     Render: _grpc.UnaryStreamMultiCallable[_sim_pb2.RenderRequest, _sim_pb2.RenderResponse]
     """A video of one episode."""
+    OpenSession: _grpc.UnaryUnaryMultiCallable[_sim_pb2.OpenSessionRequest, _sim_pb2.OpenSessionResponse]
+    """Makes the environments of a session's shard; from then on Step may open it."""
+    RenewSession: _grpc.UnaryUnaryMultiCallable[_sim_pb2.RenewSessionRequest, _sim_pb2.RenewSessionResponse]
+    """Extends a session's lease."""
+    CloseSession: _grpc.UnaryUnaryMultiCallable[_sim_pb2.CloseSessionRequest, _sim_pb2.CloseSessionResponse]
+    """Frees a session's environments; a session that is not there is freed already."""
     Step: _grpc.StreamStreamMultiCallable[_sim_pb2.StepRequest, _sim_pb2.StepResponse]
     """Steps the environments of a session."""
+    Report: _grpc.UnaryUnaryMultiCallable[_sim_pb2.ReportRequest, _sim_pb2.ReportResponse]
+    """The sidecar's own numbers and the sessions that live in it."""
     Drain: _grpc.UnaryUnaryMultiCallable[_sim_pb2.DrainRequest, _sim_pb2.DrainResponse]
     """Finishes what runs and takes nothing new."""
 
@@ -55,14 +65,24 @@ class SimulatorAsyncStub(SimulatorStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Handshake: _aio.UnaryUnaryMultiCallable[_sim_pb2.HandshakeRequest, _sim_pb2.HandshakeResponse]  # type: ignore[assignment]
     """Versions, fingerprint, environments and how policies are confined."""
+    DescribeEnvironment: _aio.UnaryUnaryMultiCallable[_sim_pb2.DescribeEnvironmentRequest, _sim_pb2.DescribeEnvironmentResponse]  # type: ignore[assignment]
+    """One environment with its texts, also of those that the handshake does not list (`gym:<id>`)."""
     RunBlock: _aio.UnaryStreamMultiCallable[_sim_pb2.RunBlockRequest, _sim_pb2.RunBlockResponse]  # type: ignore[assignment]
-    """One policy, some seeds; each episode as it ends, in the order given."""
+    """One policy, some seeds; each episode as it ends: several may go on side by side."""
     Summarize: _aio.UnaryUnaryMultiCallable[_sim_pb2.SummarizeRequest, _sim_pb2.SummarizeResponse]  # type: ignore[assignment]
     """Runs a feedback program over the observations of episodes."""
     Render: _aio.UnaryStreamMultiCallable[_sim_pb2.RenderRequest, _sim_pb2.RenderResponse]  # type: ignore[assignment]
     """A video of one episode."""
+    OpenSession: _aio.UnaryUnaryMultiCallable[_sim_pb2.OpenSessionRequest, _sim_pb2.OpenSessionResponse]  # type: ignore[assignment]
+    """Makes the environments of a session's shard; from then on Step may open it."""
+    RenewSession: _aio.UnaryUnaryMultiCallable[_sim_pb2.RenewSessionRequest, _sim_pb2.RenewSessionResponse]  # type: ignore[assignment]
+    """Extends a session's lease."""
+    CloseSession: _aio.UnaryUnaryMultiCallable[_sim_pb2.CloseSessionRequest, _sim_pb2.CloseSessionResponse]  # type: ignore[assignment]
+    """Frees a session's environments; a session that is not there is freed already."""
     Step: _aio.StreamStreamMultiCallable[_sim_pb2.StepRequest, _sim_pb2.StepResponse]  # type: ignore[assignment]
     """Steps the environments of a session."""
+    Report: _aio.UnaryUnaryMultiCallable[_sim_pb2.ReportRequest, _sim_pb2.ReportResponse]  # type: ignore[assignment]
+    """The sidecar's own numbers and the sessions that live in it."""
     Drain: _aio.UnaryUnaryMultiCallable[_sim_pb2.DrainRequest, _sim_pb2.DrainResponse]  # type: ignore[assignment]
     """Finishes what runs and takes nothing new."""
 
@@ -78,12 +98,20 @@ class SimulatorServicer(metaclass=_abc_1.ABCMeta):
         """Versions, fingerprint, environments and how policies are confined."""
 
     @_abc_1.abstractmethod
+    def DescribeEnvironment(
+        self,
+        request: _sim_pb2.DescribeEnvironmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_pb2.DescribeEnvironmentResponse, _abc.Awaitable[_sim_pb2.DescribeEnvironmentResponse]]:
+        """One environment with its texts, also of those that the handshake does not list (`gym:<id>`)."""
+
+    @_abc_1.abstractmethod
     def RunBlock(
         self,
         request: _sim_pb2.RunBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_sim_pb2.RunBlockResponse], _abc.AsyncIterator[_sim_pb2.RunBlockResponse]]:
-        """One policy, some seeds; each episode as it ends, in the order given."""
+        """One policy, some seeds; each episode as it ends: several may go on side by side."""
 
     @_abc_1.abstractmethod
     def Summarize(
@@ -102,12 +130,44 @@ class SimulatorServicer(metaclass=_abc_1.ABCMeta):
         """A video of one episode."""
 
     @_abc_1.abstractmethod
+    def OpenSession(
+        self,
+        request: _sim_pb2.OpenSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_pb2.OpenSessionResponse, _abc.Awaitable[_sim_pb2.OpenSessionResponse]]:
+        """Makes the environments of a session's shard; from then on Step may open it."""
+
+    @_abc_1.abstractmethod
+    def RenewSession(
+        self,
+        request: _sim_pb2.RenewSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_pb2.RenewSessionResponse, _abc.Awaitable[_sim_pb2.RenewSessionResponse]]:
+        """Extends a session's lease."""
+
+    @_abc_1.abstractmethod
+    def CloseSession(
+        self,
+        request: _sim_pb2.CloseSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_pb2.CloseSessionResponse, _abc.Awaitable[_sim_pb2.CloseSessionResponse]]:
+        """Frees a session's environments; a session that is not there is freed already."""
+
+    @_abc_1.abstractmethod
     def Step(
         self,
         request_iterator: _MaybeAsyncIterator[_sim_pb2.StepRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_sim_pb2.StepResponse], _abc.AsyncIterator[_sim_pb2.StepResponse]]:
         """Steps the environments of a session."""
+
+    @_abc_1.abstractmethod
+    def Report(
+        self,
+        request: _sim_pb2.ReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sim_pb2.ReportResponse, _abc.Awaitable[_sim_pb2.ReportResponse]]:
+        """The sidecar's own numbers and the sessions that live in it."""
 
     @_abc_1.abstractmethod
     def Drain(

@@ -97,6 +97,58 @@ export function environmentViewToJSON(object: EnvironmentView): string {
   }
 }
 
+/** Formats of a recorded trajectory. */
+export const TrajectoryFormat = {
+  /** TRAJECTORY_FORMAT_UNSPECIFIED - Same as NPZ. */
+  TRAJECTORY_FORMAT_UNSPECIFIED: 0,
+  /** TRAJECTORY_FORMAT_NPZ - A numpy .npz archive: one array a field of the observation with the step as first axis, `action`, `reward`, and the scalar `seed`. */
+  TRAJECTORY_FORMAT_NPZ: 1,
+  /** TRAJECTORY_FORMAT_PARQUET - A Parquet file: one row a step, one column a number (arrays as `name_0`, `name_1`, ...). */
+  TRAJECTORY_FORMAT_PARQUET: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type TrajectoryFormat = typeof TrajectoryFormat[keyof typeof TrajectoryFormat];
+
+export namespace TrajectoryFormat {
+  export type TRAJECTORY_FORMAT_UNSPECIFIED = typeof TrajectoryFormat.TRAJECTORY_FORMAT_UNSPECIFIED;
+  export type TRAJECTORY_FORMAT_NPZ = typeof TrajectoryFormat.TRAJECTORY_FORMAT_NPZ;
+  export type TRAJECTORY_FORMAT_PARQUET = typeof TrajectoryFormat.TRAJECTORY_FORMAT_PARQUET;
+  export type UNRECOGNIZED = typeof TrajectoryFormat.UNRECOGNIZED;
+}
+
+export function trajectoryFormatFromJSON(object: any): TrajectoryFormat {
+  switch (object) {
+    case 0:
+    case "TRAJECTORY_FORMAT_UNSPECIFIED":
+      return TrajectoryFormat.TRAJECTORY_FORMAT_UNSPECIFIED;
+    case 1:
+    case "TRAJECTORY_FORMAT_NPZ":
+      return TrajectoryFormat.TRAJECTORY_FORMAT_NPZ;
+    case 2:
+    case "TRAJECTORY_FORMAT_PARQUET":
+      return TrajectoryFormat.TRAJECTORY_FORMAT_PARQUET;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return TrajectoryFormat.UNRECOGNIZED;
+  }
+}
+
+export function trajectoryFormatToJSON(object: TrajectoryFormat): string {
+  switch (object) {
+    case TrajectoryFormat.TRAJECTORY_FORMAT_UNSPECIFIED:
+      return "TRAJECTORY_FORMAT_UNSPECIFIED";
+    case TrajectoryFormat.TRAJECTORY_FORMAT_NPZ:
+      return "TRAJECTORY_FORMAT_NPZ";
+    case TrajectoryFormat.TRAJECTORY_FORMAT_PARQUET:
+      return "TRAJECTORY_FORMAT_PARQUET";
+    case TrajectoryFormat.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** States of an evaluation. */
 export const EvaluationState = {
   /** EVALUATION_STATE_UNSPECIFIED - Not set. */
@@ -302,7 +354,14 @@ export interface Environment {
   /** The reward text shown by default. */
   defaultRewardKind: RewardKind;
   /** The texts; only in the FULL view. */
-  texts?: EnvironmentTexts | undefined;
+  texts?:
+    | EnvironmentTexts
+    | undefined;
+  /**
+   * What the environment's own code is, beyond what the fingerprint covers: its distribution and version, or a hash of
+   * its folder. Empty for those that come with the service.
+   */
+  revision: string;
 }
 
 /** Asks for environments. */
@@ -371,6 +430,8 @@ export interface Capture {
   all: boolean;
   /** Every k-th step; 0 and 1 record each. */
   stride: number;
+  /** In which format they are stored. */
+  format: TrajectoryFormat;
 }
 
 /** Some episodes of one policy. */
@@ -429,7 +490,22 @@ export interface EvaluatePolicyResponse {
     | //
     /** The summary; the last message. */
     { $case: "summary"; value: EvaluationSummary }
+    | //
+    /** How far it is; sent now and then. */
+    { $case: "progress"; value: EvaluationProgress }
     | undefined;
+}
+
+/** How far an evaluation is. */
+export interface EvaluationProgress {
+  /** Episodes that it has. */
+  episodeCount: bigint;
+  /** Episodes that ended, those included that wait for an earlier seed's. */
+  endedCount: bigint;
+  /** Environment steps of the ended ones. */
+  stepCount: bigint;
+  /** Episodes of all tenants that wait for a sidecar at this replica. */
+  queuedCount: bigint;
 }
 
 /** Several evaluations in one call. */
@@ -556,7 +632,7 @@ export interface RenderEpisodeRequest {
   seed: bigint;
   /** Every k-th step is drawn; 0 is the service's choice. */
   stride: number;
-  /** Height of the picture in pixels; 0 is the service's choice. */
+  /** Height of the picture in pixels, its caption included; 0 is the service's choice. */
   height: number;
   /** Limits of the policy. */
   limits?: PolicyLimits | undefined;
@@ -621,7 +697,19 @@ export interface EnvSession {
   /** Where to step. */
   shards: Shard[];
   /** When it lapses unless stepped or renewed. */
-  expireTime?: Timestamp | undefined;
+  expireTime?:
+    | Timestamp
+    | undefined;
+  /** Environment id. */
+  environment: string;
+  /** The variant, the default resolved. */
+  variant: string;
+  /** How many environments. */
+  environmentCount: number;
+  /** What happens at an episode's end. */
+  autoresetMode: AutoresetMode;
+  /** How long it lives without a step. */
+  lease?: Duration | undefined;
 }
 
 /** The new session. */
@@ -630,7 +718,7 @@ export interface CreateEnvSessionResponse {
   session?: EnvSession | undefined;
 }
 
-/** Asks for more time. */
+/** Asks for more time. Shards whose sidecar died are placed anew: their environments are reported as dead, once. */
 export interface RenewEnvSessionRequest {
   /** The session's id. */
   id: string;
@@ -1202,6 +1290,7 @@ function createBaseEnvironment(): Environment {
     rewardKinds: [],
     defaultRewardKind: 0,
     texts: undefined,
+    revision: "",
   };
 }
 
@@ -1252,6 +1341,9 @@ export const Environment: MessageFns<Environment> = {
     }
     if (message.texts !== undefined) {
       EnvironmentTexts.encode(message.texts, writer.uint32(106).fork()).join();
+    }
+    if (message.revision !== "") {
+      writer.uint32(114).string(message.revision);
     }
     return writer;
   },
@@ -1383,6 +1475,14 @@ export const Environment: MessageFns<Environment> = {
             message.texts = EnvironmentTexts.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.revision = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1434,6 +1534,7 @@ export const Environment: MessageFns<Environment> = {
         ? rewardKindFromJSON(object.default_reward_kind)
         : 0,
       texts: isSet(object.texts) ? EnvironmentTexts.fromJSON(object.texts) : undefined,
+      revision: isSet(object.revision) ? globalThis.String(object.revision) : "",
     };
   },
 
@@ -1478,6 +1579,9 @@ export const Environment: MessageFns<Environment> = {
     if (message.texts !== undefined) {
       obj.texts = EnvironmentTexts.toJSON(message.texts);
     }
+    if (message.revision !== "") {
+      obj.revision = message.revision;
+    }
     return obj;
   },
 
@@ -1503,6 +1607,7 @@ export const Environment: MessageFns<Environment> = {
     message.texts = (object.texts !== undefined && object.texts !== null)
       ? EnvironmentTexts.fromPartial(object.texts)
       : undefined;
+    message.revision = object.revision ?? "";
     return message;
   },
 };
@@ -2060,7 +2165,7 @@ export const PolicyLimits: MessageFns<PolicyLimits> = {
 };
 
 function createBaseCapture(): Capture {
-  return { seeds: [], all: false, stride: 0 };
+  return { seeds: [], all: false, stride: 0, format: 0 };
 }
 
 export const Capture: MessageFns<Capture> = {
@@ -2080,6 +2185,9 @@ export const Capture: MessageFns<Capture> = {
     }
     if (message.stride !== 0) {
       writer.uint32(24).int32(message.stride);
+    }
+    if (message.format !== 0) {
+      writer.uint32(32).int32(message.format);
     }
     return writer;
   },
@@ -2131,6 +2239,14 @@ export const Capture: MessageFns<Capture> = {
             message.stride = reader.int32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.format = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2148,6 +2264,7 @@ export const Capture: MessageFns<Capture> = {
       seeds: globalThis.Array.isArray(object?.seeds) ? object.seeds.map((e: any) => BigInt(e)) : [],
       all: isSet(object.all) ? globalThis.Boolean(object.all) : false,
       stride: isSet(object.stride) ? globalThis.Number(object.stride) : 0,
+      format: isSet(object.format) ? trajectoryFormatFromJSON(object.format) : 0,
     };
   },
 
@@ -2162,6 +2279,9 @@ export const Capture: MessageFns<Capture> = {
     if (message.stride !== 0) {
       obj.stride = Math.round(message.stride);
     }
+    if (message.format !== 0) {
+      obj.format = trajectoryFormatToJSON(message.format);
+    }
     return obj;
   },
 
@@ -2173,6 +2293,7 @@ export const Capture: MessageFns<Capture> = {
     message.seeds = object.seeds?.map((e) => BigInt(e)) || [];
     message.all = object.all ?? false;
     message.stride = object.stride ?? 0;
+    message.format = object.format ?? 0;
     return message;
   },
 };
@@ -2633,6 +2754,9 @@ export const EvaluatePolicyResponse: MessageFns<EvaluatePolicyResponse> = {
       case "summary":
         EvaluationSummary.encode(message.part.value, writer.uint32(18).fork()).join();
         break;
+      case "progress":
+        EvaluationProgress.encode(message.part.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2666,6 +2790,14 @@ export const EvaluatePolicyResponse: MessageFns<EvaluatePolicyResponse> = {
             message.part = { $case: "summary", value: EvaluationSummary.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "progress", value: EvaluationProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2684,6 +2816,8 @@ export const EvaluatePolicyResponse: MessageFns<EvaluatePolicyResponse> = {
         ? { $case: "episode", value: EpisodeResult.fromJSON(object.episode) }
         : isSet(object.summary)
         ? { $case: "summary", value: EvaluationSummary.fromJSON(object.summary) }
+        : isSet(object.progress)
+        ? { $case: "progress", value: EvaluationProgress.fromJSON(object.progress) }
         : undefined,
     };
   },
@@ -2694,6 +2828,8 @@ export const EvaluatePolicyResponse: MessageFns<EvaluatePolicyResponse> = {
       obj.episode = EpisodeResult.toJSON(message.part.value);
     } else if (message.part?.$case === "summary") {
       obj.summary = EvaluationSummary.toJSON(message.part.value);
+    } else if (message.part?.$case === "progress") {
+      obj.progress = EvaluationProgress.toJSON(message.part.value);
     }
     return obj;
   },
@@ -2716,7 +2852,164 @@ export const EvaluatePolicyResponse: MessageFns<EvaluatePolicyResponse> = {
         }
         break;
       }
+      case "progress": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "progress", value: EvaluationProgress.fromPartial(object.part.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseEvaluationProgress(): EvaluationProgress {
+  return { episodeCount: 0n, endedCount: 0n, stepCount: 0n, queuedCount: 0n };
+}
+
+export const EvaluationProgress: MessageFns<EvaluationProgress> = {
+  encode(message: EvaluationProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.episodeCount !== 0n) {
+      if (BigInt.asIntN(64, message.episodeCount) !== message.episodeCount) {
+        throw new globalThis.Error("value provided for field message.episodeCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.episodeCount);
+    }
+    if (message.endedCount !== 0n) {
+      if (BigInt.asIntN(64, message.endedCount) !== message.endedCount) {
+        throw new globalThis.Error("value provided for field message.endedCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.endedCount);
+    }
+    if (message.stepCount !== 0n) {
+      if (BigInt.asIntN(64, message.stepCount) !== message.stepCount) {
+        throw new globalThis.Error("value provided for field message.stepCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.stepCount);
+    }
+    if (message.queuedCount !== 0n) {
+      if (BigInt.asIntN(64, message.queuedCount) !== message.queuedCount) {
+        throw new globalThis.Error("value provided for field message.queuedCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.queuedCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EvaluationProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvaluationProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.episodeCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.endedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stepCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.queuedCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EvaluationProgress {
+    return {
+      episodeCount: isSet(object.episodeCount)
+        ? BigInt(object.episodeCount)
+        : isSet(object.episode_count)
+        ? BigInt(object.episode_count)
+        : 0n,
+      endedCount: isSet(object.endedCount)
+        ? BigInt(object.endedCount)
+        : isSet(object.ended_count)
+        ? BigInt(object.ended_count)
+        : 0n,
+      stepCount: isSet(object.stepCount)
+        ? BigInt(object.stepCount)
+        : isSet(object.step_count)
+        ? BigInt(object.step_count)
+        : 0n,
+      queuedCount: isSet(object.queuedCount)
+        ? BigInt(object.queuedCount)
+        : isSet(object.queued_count)
+        ? BigInt(object.queued_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: EvaluationProgress): unknown {
+    const obj: any = {};
+    if (message.episodeCount !== 0n) {
+      obj.episodeCount = message.episodeCount.toString();
+    }
+    if (message.endedCount !== 0n) {
+      obj.endedCount = message.endedCount.toString();
+    }
+    if (message.stepCount !== 0n) {
+      obj.stepCount = message.stepCount.toString();
+    }
+    if (message.queuedCount !== 0n) {
+      obj.queuedCount = message.queuedCount.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EvaluationProgress>): EvaluationProgress {
+    return EvaluationProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EvaluationProgress>): EvaluationProgress {
+    const message = createBaseEvaluationProgress();
+    message.episodeCount = (object.episodeCount !== undefined && object.episodeCount !== null)
+      ? BigInt(object.episodeCount)
+      : 0n;
+    message.endedCount = (object.endedCount !== undefined && object.endedCount !== null)
+      ? BigInt(object.endedCount)
+      : 0n;
+    message.stepCount = (object.stepCount !== undefined && object.stepCount !== null) ? BigInt(object.stepCount) : 0n;
+    message.queuedCount = (object.queuedCount !== undefined && object.queuedCount !== null)
+      ? BigInt(object.queuedCount)
+      : 0n;
     return message;
   },
 };
@@ -4567,7 +4860,17 @@ export const Shard: MessageFns<Shard> = {
 };
 
 function createBaseEnvSession(): EnvSession {
-  return { id: "", token: "", shards: [], expireTime: undefined };
+  return {
+    id: "",
+    token: "",
+    shards: [],
+    expireTime: undefined,
+    environment: "",
+    variant: "",
+    environmentCount: 0,
+    autoresetMode: 0,
+    lease: undefined,
+  };
 }
 
 export const EnvSession: MessageFns<EnvSession> = {
@@ -4583,6 +4886,21 @@ export const EnvSession: MessageFns<EnvSession> = {
     }
     if (message.expireTime !== undefined) {
       Timestamp.encode(message.expireTime, writer.uint32(34).fork()).join();
+    }
+    if (message.environment !== "") {
+      writer.uint32(42).string(message.environment);
+    }
+    if (message.variant !== "") {
+      writer.uint32(50).string(message.variant);
+    }
+    if (message.environmentCount !== 0) {
+      writer.uint32(56).int32(message.environmentCount);
+    }
+    if (message.autoresetMode !== 0) {
+      writer.uint32(64).int32(message.autoresetMode);
+    }
+    if (message.lease !== undefined) {
+      Duration.encode(message.lease, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -4632,6 +4950,46 @@ export const EnvSession: MessageFns<EnvSession> = {
             message.expireTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.variant = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.environmentCount = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.autoresetMode = reader.int32() as any;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.lease = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4654,6 +5012,19 @@ export const EnvSession: MessageFns<EnvSession> = {
         : isSet(object.expire_time)
         ? fromJsonTimestamp(object.expire_time)
         : undefined,
+      environment: isSet(object.environment) ? globalThis.String(object.environment) : "",
+      variant: isSet(object.variant) ? globalThis.String(object.variant) : "",
+      environmentCount: isSet(object.environmentCount)
+        ? globalThis.Number(object.environmentCount)
+        : isSet(object.environment_count)
+        ? globalThis.Number(object.environment_count)
+        : 0,
+      autoresetMode: isSet(object.autoresetMode)
+        ? autoresetModeFromJSON(object.autoresetMode)
+        : isSet(object.autoreset_mode)
+        ? autoresetModeFromJSON(object.autoreset_mode)
+        : 0,
+      lease: isSet(object.lease) ? Duration.fromJSON(object.lease) : undefined,
     };
   },
 
@@ -4671,6 +5042,21 @@ export const EnvSession: MessageFns<EnvSession> = {
     if (message.expireTime !== undefined) {
       obj.expireTime = fromTimestamp(message.expireTime).toISOString();
     }
+    if (message.environment !== "") {
+      obj.environment = message.environment;
+    }
+    if (message.variant !== "") {
+      obj.variant = message.variant;
+    }
+    if (message.environmentCount !== 0) {
+      obj.environmentCount = Math.round(message.environmentCount);
+    }
+    if (message.autoresetMode !== 0) {
+      obj.autoresetMode = autoresetModeToJSON(message.autoresetMode);
+    }
+    if (message.lease !== undefined) {
+      obj.lease = Duration.toJSON(message.lease);
+    }
     return obj;
   },
 
@@ -4684,6 +5070,13 @@ export const EnvSession: MessageFns<EnvSession> = {
     message.shards = object.shards?.map((e) => Shard.fromPartial(e)) || [];
     message.expireTime = (object.expireTime !== undefined && object.expireTime !== null)
       ? Timestamp.fromPartial(object.expireTime)
+      : undefined;
+    message.environment = object.environment ?? "";
+    message.variant = object.variant ?? "";
+    message.environmentCount = object.environmentCount ?? 0;
+    message.autoresetMode = object.autoresetMode ?? 0;
+    message.lease = (object.lease !== undefined && object.lease !== null)
+      ? Duration.fromPartial(object.lease)
       : undefined;
     return message;
   },

@@ -23,11 +23,14 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Duration } from "../../../google/protobuf/duration.ts";
+import { Struct } from "../../../google/protobuf/struct.ts";
+import { Status } from "../../../google/rpc/status.ts";
 import {
-  ActionSpace,
+  AutoresetMode,
+  autoresetModeFromJSON,
+  autoresetModeToJSON,
   Capture,
   Environment,
-  ObservationField,
   PolicyLimits,
   RenderEpisodeRequest,
   Resimulation,
@@ -78,6 +81,20 @@ export interface HandshakeResponse {
   pid: bigint;
 }
 
+/** Asks for one environment. */
+export interface DescribeEnvironmentRequest {
+  /** Its id: one of the handshake's, or `gym:<id>` of an installed gymnasium environment. */
+  environment: string;
+  /** Its variant; empty is the default. */
+  variant: string;
+}
+
+/** One environment. */
+export interface DescribeEnvironmentResponse {
+  /** With texts. */
+  environment?: Environment | undefined;
+}
+
 /** The means by which policies are confined, as found by the sidecar's self-test. */
 export interface Confinement {
   /** Policies may not run otherwise unless the operator said so. */
@@ -102,7 +119,7 @@ export interface RunBlockRequest {
   variant: string;
   /** The policy's source. */
   policySource: string;
-  /** Seeds, run in this order. */
+  /** Seeds, begun in this order. */
   seeds: bigint[];
   /** How long one policy object lives. */
   policyLifetime: PolicyLifetime;
@@ -127,7 +144,20 @@ export interface RunBlockResponse {
     | //
     /** A recorded trajectory; comes before its episode. */
     { $case: "trajectory"; value: Trajectory }
+    | //
+    /** How long some steps of an episode took; comes before its episode. */
+    { $case: "timings"; value: StepTimings }
     | undefined;
+}
+
+/** How long some steps of an episode took, measured on a fixed few of them. */
+export interface StepTimings {
+  /** The episode's seed. */
+  seed: bigint;
+  /** Wall seconds from observation to action, the exchange with the policy's process included. */
+  actSeconds: number[];
+  /** Wall seconds of the simulator for the same steps. */
+  stepSeconds: number[];
 }
 
 /** A sign of life within a long episode. */
@@ -142,7 +172,7 @@ export interface Heartbeat {
 export interface Trajectory {
   /** The episode's seed. */
   seed: bigint;
-  /** A numpy .npz archive: one array a field of the observation with the step as first axis, `action`, `reward`. */
+  /** A numpy .npz archive: one array a field of the observation with the step as first axis, `action`, `reward`, and the scalar `seed`. */
   npz: Buffer;
 }
 
@@ -204,7 +234,108 @@ export interface RenderSummary {
   frameCount: bigint;
 }
 
-/** A message from the client of a session. */
+/** The environments of one shard of a session. */
+export interface OpenSessionRequest {
+  /** The session's id. */
+  sessionId: string;
+  /** Secret that the step stream must present. */
+  token: string;
+  /** Environment id. */
+  environment: string;
+  /** Variant; empty is the default. */
+  variant: string;
+  /** How many environments. */
+  environmentCount: number;
+  /** One seed an environment, used by the first reset that gives none; empty: none. */
+  seeds: bigint[];
+  /** What happens at an episode's end. */
+  autoresetMode: AutoresetMode;
+  /** How long the session lives without a step. */
+  lease?:
+    | Duration
+    | undefined;
+  /** Further keyword arguments of the environment. */
+  options?:
+    | { [key: string]: any }
+    | undefined;
+  /** Set where the shard takes the place of one that was lost: its environments begin as dead, with this cause. */
+  cause: string;
+}
+
+/** The shard is there. */
+export interface OpenSessionResponse {
+  /** What every later frame looks like. */
+  opened?: ShardOpened | undefined;
+}
+
+/** Asks for more time. */
+export interface RenewSessionRequest {
+  /** The session's id. */
+  sessionId: string;
+  /** How long from now; unset is the session's own lease. */
+  lease?: Duration | undefined;
+}
+
+/** The lease goes on. */
+export interface RenewSessionResponse {
+  /** How long the session now lives without a step. */
+  leaseLeft?: Duration | undefined;
+}
+
+/** Ends a session on this sidecar. */
+export interface CloseSessionRequest {
+  /** The session's id. */
+  sessionId: string;
+}
+
+/** Nothing of it is left. */
+export interface CloseSessionResponse {
+}
+
+/** Asks for a sidecar's numbers. */
+export interface ReportRequest {
+}
+
+/** A sidecar's numbers, counted from its start. */
+export interface ReportResponse {
+  /** Resident memory of all its processes. */
+  residentBytes: bigint;
+  /** Policy processes started. */
+  policyProcessCount: bigint;
+  /** Simulator processes that died and were replaced. */
+  workerRestartCount: bigint;
+  /** The sessions that live here. */
+  sessions: SessionReport[];
+}
+
+/** A session's shard on this sidecar. */
+export interface SessionReport {
+  /** The session's id. */
+  sessionId: string;
+  /** Environment id. */
+  environment: string;
+  /** Number of environments. */
+  environmentCount: number;
+  /** Environment steps taken. */
+  stepCount: bigint;
+  /** Episodes that ended. */
+  episodeCount: bigint;
+  /** Environments that died. */
+  deathCount: bigint;
+  /** How long it still lives without a step. */
+  leaseLeft?:
+    | Duration
+    | undefined;
+  /** A client holds its stream. */
+  attached: boolean;
+  /** Wall seconds of one environment's step: some samples since the last report. */
+  stepSeconds: number[];
+}
+
+/**
+ * A message from the client of a session. On a unix socket each message is preceded by its length, four bytes,
+ * little-endian; the messages and their order are those of the Step stream.
+ */
 export interface StepRequest {
   /** What is asked. */
   kind?:
@@ -223,23 +354,29 @@ export interface StepRequest {
     | undefined;
 }
 
-/** Opens a shard of a session on this stream. */
+/** Opens a shard of a session on this stream. A later stream takes the shard over from an earlier one. */
 export interface OpenShard {
   /** The session's id. */
   sessionId: string;
   /** The session's token. */
   token: string;
-  /** Number of the last step whose answer the client has; -1 at first. A broken stream goes on from here. */
+  /**
+   * Number of the last step whose answer the client has; -1 at first. A broken stream goes on from here: answers
+   * behind it that the shard still has are sent again, and a request that is repeated is not carried out twice.
+   */
   lastStep: bigint;
 }
 
 /** One action for each of some environments. */
 export interface Actions {
-  /** Step number, counted from 0 for each shard. */
+  /** Step number, counted from 0 for each shard, without gaps, over actions and resets. */
   step: bigint;
   /** Environments meant, by index within the shard; empty is all. */
   indices: number[];
-  /** The actions packed in the opened dtype and shape, C order. */
+  /**
+   * The actions packed in the dtype and shape of the action space, C order, the environment as first axis; a space of
+   * several leaves is packed leaf by leaf, one behind the other.
+   */
   data: Buffer;
 }
 
@@ -272,23 +409,120 @@ export interface StepResponse {
     | //
     /** Pictures. */
     { $case: "frames"; value: Frames }
+    | //
+    /** Why nothing more comes, on a unix socket; the stream ends with a status instead. */
+    { $case: "error"; value: Status }
     | undefined;
+}
+
+/**
+ * A space of observations or actions, as gymnasium has them. Its leaves are the spaces in it that hold numbers, in this
+ * order: a dict's by its entries as listed, a tuple's in turn.
+ */
+export interface Space {
+  /** Which kind. */
+  kind?:
+    | //
+    /** Real or integer arrays. */
+    { $case: "box"; value: BoxSpace }
+    | //
+    /** One integer of some that follow each other. */
+    { $case: "discrete"; value: DiscreteSpace }
+    | //
+    /** An array of integers. */
+    { $case: "multiDiscrete"; value: MultiDiscreteSpace }
+    | //
+    /** An array of int8, each 0 or 1. */
+    { $case: "multiBinary"; value: MultiBinarySpace }
+    | //
+    /** Spaces by name. */
+    { $case: "dict"; value: DictSpace }
+    | //
+    /** Spaces in a row. */
+    { $case: "tuple"; value: TupleSpace }
+    | undefined;
+}
+
+/** Arrays within bounds. */
+export interface BoxSpace {
+  /** numpy's name of the dtype. */
+  dtype: string;
+  /** The shape. */
+  shape: bigint[];
+  /** Lower bounds, packed in the dtype. */
+  low: Buffer;
+  /** Upper bounds, packed in the dtype. */
+  high: Buffer;
+}
+
+/** The integers start..start+n-1, as int64. */
+export interface DiscreteSpace {
+  /** How many. */
+  n: bigint;
+  /** The first. */
+  start: bigint;
+}
+
+/** Arrays of integers, each entry with a number of values of its own. */
+export interface MultiDiscreteSpace {
+  /** numpy's name of the dtype. */
+  dtype: string;
+  /** The shape. */
+  shape: bigint[];
+  /** Number of values of each entry, flattened. */
+  nvec: bigint[];
+  /** First value of each entry, flattened. */
+  start: bigint[];
+}
+
+/** Arrays of int8, each entry 0 or 1. */
+export interface MultiBinarySpace {
+  /** The shape. */
+  shape: bigint[];
+}
+
+/** Spaces by name. */
+export interface DictSpace {
+  /** In gymnasium's order. */
+  entries: NamedSpace[];
+}
+
+/** One of a dict's spaces. */
+export interface NamedSpace {
+  /** Its name. */
+  name: string;
+  /** The space. */
+  space?: Space | undefined;
+}
+
+/** Spaces in a row. */
+export interface TupleSpace {
+  /** In order. */
+  spaces: Space[];
 }
 
 /** What every later frame looks like. */
 export interface ShardOpened {
   /** Number of environments. */
   environmentCount: number;
-  /** The observation's fields. */
-  observationFields: ObservationField[];
-  /** The space of actions. */
+  /** Space of one environment's observations. */
+  observationSpace?:
+    | Space
+    | undefined;
+  /** Space of one environment's actions. */
   actionSpace?:
-    | ActionSpace
+    | Space
     | undefined;
   /** Framed unix socket for the same machine; empty: none. */
   unixSocket: string;
   /** How long the session lives without a step. */
-  lease?: Duration | undefined;
+  lease?:
+    | Duration
+    | undefined;
+  /** Number of the next step that the shard expects. */
+  nextStep: bigint;
+  /** What happens at an episode's end. */
+  autoresetMode: AutoresetMode;
 }
 
 /** Outcome of one step of some environments, packed. */
@@ -297,7 +531,7 @@ export interface Transition {
   step: bigint;
   /** Environments meant; empty is all. */
   indices: number[];
-  /** Observations, field by field, each packed in its dtype with the environment as first axis. */
+  /** Observations, leaf by leaf, each packed in its dtype with the environment as first axis. */
   observations: Buffer[];
   /** Rewards, float64. */
   rewards: Buffer;
@@ -307,9 +541,12 @@ export interface Transition {
   truncated: Buffer;
   /** One byte an environment: 1 success at this step. */
   success: Buffer;
-  /** Last observations of episodes that ended with SAME_STEP, packed like `observations`; empty: none. */
+  /**
+   * Last observations of episodes that ended with SAME_STEP, packed like `observations` and with as many rows (those of
+   * episodes that go on are zero); empty: no episode ended.
+   */
   finalObservations: Buffer[];
-  /** Why environments died, by index; a dead environment is truncated. */
+  /** Why environments died, by index; a dead environment is truncated, and its next reset makes a new one. */
   causes: { [key: number]: string };
 }
 
@@ -597,6 +834,160 @@ export const HandshakeResponse: MessageFns<HandshakeResponse> = {
     message.canRender = object.canRender ?? false;
     message.renderProblem = object.renderProblem ?? "";
     message.pid = (object.pid !== undefined && object.pid !== null) ? BigInt(object.pid) : 0n;
+    return message;
+  },
+};
+
+function createBaseDescribeEnvironmentRequest(): DescribeEnvironmentRequest {
+  return { environment: "", variant: "" };
+}
+
+export const DescribeEnvironmentRequest: MessageFns<DescribeEnvironmentRequest> = {
+  encode(message: DescribeEnvironmentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.environment !== "") {
+      writer.uint32(10).string(message.environment);
+    }
+    if (message.variant !== "") {
+      writer.uint32(18).string(message.variant);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeEnvironmentRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeEnvironmentRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.variant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeEnvironmentRequest {
+    return {
+      environment: isSet(object.environment) ? globalThis.String(object.environment) : "",
+      variant: isSet(object.variant) ? globalThis.String(object.variant) : "",
+    };
+  },
+
+  toJSON(message: DescribeEnvironmentRequest): unknown {
+    const obj: any = {};
+    if (message.environment !== "") {
+      obj.environment = message.environment;
+    }
+    if (message.variant !== "") {
+      obj.variant = message.variant;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DescribeEnvironmentRequest>): DescribeEnvironmentRequest {
+    return DescribeEnvironmentRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeEnvironmentRequest>): DescribeEnvironmentRequest {
+    const message = createBaseDescribeEnvironmentRequest();
+    message.environment = object.environment ?? "";
+    message.variant = object.variant ?? "";
+    return message;
+  },
+};
+
+function createBaseDescribeEnvironmentResponse(): DescribeEnvironmentResponse {
+  return { environment: undefined };
+}
+
+export const DescribeEnvironmentResponse: MessageFns<DescribeEnvironmentResponse> = {
+  encode(message: DescribeEnvironmentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.environment !== undefined) {
+      Environment.encode(message.environment, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeEnvironmentResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeEnvironmentResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.environment = Environment.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeEnvironmentResponse {
+    return { environment: isSet(object.environment) ? Environment.fromJSON(object.environment) : undefined };
+  },
+
+  toJSON(message: DescribeEnvironmentResponse): unknown {
+    const obj: any = {};
+    if (message.environment !== undefined) {
+      obj.environment = Environment.toJSON(message.environment);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DescribeEnvironmentResponse>): DescribeEnvironmentResponse {
+    return DescribeEnvironmentResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeEnvironmentResponse>): DescribeEnvironmentResponse {
+    const message = createBaseDescribeEnvironmentResponse();
+    message.environment = (object.environment !== undefined && object.environment !== null)
+      ? Environment.fromPartial(object.environment)
+      : undefined;
     return message;
   },
 };
@@ -980,6 +1371,9 @@ export const RunBlockResponse: MessageFns<RunBlockResponse> = {
       case "trajectory":
         Trajectory.encode(message.part.value, writer.uint32(26).fork()).join();
         break;
+      case "timings":
+        StepTimings.encode(message.part.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1021,6 +1415,14 @@ export const RunBlockResponse: MessageFns<RunBlockResponse> = {
             message.part = { $case: "trajectory", value: Trajectory.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.part = { $case: "timings", value: StepTimings.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1041,6 +1443,8 @@ export const RunBlockResponse: MessageFns<RunBlockResponse> = {
         ? { $case: "heartbeat", value: Heartbeat.fromJSON(object.heartbeat) }
         : isSet(object.trajectory)
         ? { $case: "trajectory", value: Trajectory.fromJSON(object.trajectory) }
+        : isSet(object.timings)
+        ? { $case: "timings", value: StepTimings.fromJSON(object.timings) }
         : undefined,
     };
   },
@@ -1053,6 +1457,8 @@ export const RunBlockResponse: MessageFns<RunBlockResponse> = {
       obj.heartbeat = Heartbeat.toJSON(message.part.value);
     } else if (message.part?.$case === "trajectory") {
       obj.trajectory = Trajectory.toJSON(message.part.value);
+    } else if (message.part?.$case === "timings") {
+      obj.timings = StepTimings.toJSON(message.part.value);
     }
     return obj;
   },
@@ -1081,7 +1487,153 @@ export const RunBlockResponse: MessageFns<RunBlockResponse> = {
         }
         break;
       }
+      case "timings": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "timings", value: StepTimings.fromPartial(object.part.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseStepTimings(): StepTimings {
+  return { seed: 0n, actSeconds: [], stepSeconds: [] };
+}
+
+export const StepTimings: MessageFns<StepTimings> = {
+  encode(message: StepTimings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seed !== 0n) {
+      if (BigInt.asIntN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type int64 too large");
+      }
+      writer.uint32(8).int64(message.seed);
+    }
+    if (message.actSeconds.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.actSeconds) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    if (message.stepSeconds.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.stepSeconds) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StepTimings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStepTimings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.seed = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag === 17) {
+              message.actSeconds.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.actSeconds.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag === 25) {
+              message.stepSeconds.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.stepSeconds.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StepTimings {
+    return {
+      seed: isSet(object.seed) ? BigInt(object.seed) : 0n,
+      actSeconds: globalThis.Array.isArray(object?.actSeconds)
+        ? object.actSeconds.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.act_seconds)
+        ? object.act_seconds.map((e: any) => globalThis.Number(e))
+        : [],
+      stepSeconds: globalThis.Array.isArray(object?.stepSeconds)
+        ? object.stepSeconds.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.step_seconds)
+        ? object.step_seconds.map((e: any) => globalThis.Number(e))
+        : [],
+    };
+  },
+
+  toJSON(message: StepTimings): unknown {
+    const obj: any = {};
+    if (message.seed !== 0n) {
+      obj.seed = message.seed.toString();
+    }
+    if (message.actSeconds?.length) {
+      obj.actSeconds = message.actSeconds.map((e) => floatToJson(e));
+    }
+    if (message.stepSeconds?.length) {
+      obj.stepSeconds = message.stepSeconds.map((e) => floatToJson(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StepTimings>): StepTimings {
+    return StepTimings.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StepTimings>): StepTimings {
+    const message = createBaseStepTimings();
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    message.actSeconds = object.actSeconds?.map((e) => e) || [];
+    message.stepSeconds = object.stepSeconds?.map((e) => e) || [];
     return message;
   },
 };
@@ -1809,6 +2361,1083 @@ export const RenderSummary: MessageFns<RenderSummary> = {
   },
 };
 
+function createBaseOpenSessionRequest(): OpenSessionRequest {
+  return {
+    sessionId: "",
+    token: "",
+    environment: "",
+    variant: "",
+    environmentCount: 0,
+    seeds: [],
+    autoresetMode: 0,
+    lease: undefined,
+    options: undefined,
+    cause: "",
+  };
+}
+
+export const OpenSessionRequest: MessageFns<OpenSessionRequest> = {
+  encode(message: OpenSessionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.token !== "") {
+      writer.uint32(18).string(message.token);
+    }
+    if (message.environment !== "") {
+      writer.uint32(26).string(message.environment);
+    }
+    if (message.variant !== "") {
+      writer.uint32(34).string(message.variant);
+    }
+    if (message.environmentCount !== 0) {
+      writer.uint32(40).int32(message.environmentCount);
+    }
+    if (message.seeds.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.seeds) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field seeds of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.autoresetMode !== 0) {
+      writer.uint32(56).int32(message.autoresetMode);
+    }
+    if (message.lease !== undefined) {
+      Duration.encode(message.lease, writer.uint32(66).fork()).join();
+    }
+    if (message.options !== undefined) {
+      Struct.encode(Struct.wrap(message.options), writer.uint32(74).fork()).join();
+    }
+    if (message.cause !== "") {
+      writer.uint32(82).string(message.cause);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenSessionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenSessionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.variant = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.environmentCount = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.seeds.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.seeds.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.autoresetMode = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.lease = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.options = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OpenSessionRequest {
+    return {
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      token: isSet(object.token) ? globalThis.String(object.token) : "",
+      environment: isSet(object.environment) ? globalThis.String(object.environment) : "",
+      variant: isSet(object.variant) ? globalThis.String(object.variant) : "",
+      environmentCount: isSet(object.environmentCount)
+        ? globalThis.Number(object.environmentCount)
+        : isSet(object.environment_count)
+        ? globalThis.Number(object.environment_count)
+        : 0,
+      seeds: globalThis.Array.isArray(object?.seeds) ? object.seeds.map((e: any) => BigInt(e)) : [],
+      autoresetMode: isSet(object.autoresetMode)
+        ? autoresetModeFromJSON(object.autoresetMode)
+        : isSet(object.autoreset_mode)
+        ? autoresetModeFromJSON(object.autoreset_mode)
+        : 0,
+      lease: isSet(object.lease) ? Duration.fromJSON(object.lease) : undefined,
+      options: isObject(object.options) ? object.options : undefined,
+      cause: isSet(object.cause) ? globalThis.String(object.cause) : "",
+    };
+  },
+
+  toJSON(message: OpenSessionRequest): unknown {
+    const obj: any = {};
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.token !== "") {
+      obj.token = message.token;
+    }
+    if (message.environment !== "") {
+      obj.environment = message.environment;
+    }
+    if (message.variant !== "") {
+      obj.variant = message.variant;
+    }
+    if (message.environmentCount !== 0) {
+      obj.environmentCount = Math.round(message.environmentCount);
+    }
+    if (message.seeds?.length) {
+      obj.seeds = message.seeds.map((e) => e.toString());
+    }
+    if (message.autoresetMode !== 0) {
+      obj.autoresetMode = autoresetModeToJSON(message.autoresetMode);
+    }
+    if (message.lease !== undefined) {
+      obj.lease = Duration.toJSON(message.lease);
+    }
+    if (message.options !== undefined) {
+      obj.options = message.options;
+    }
+    if (message.cause !== "") {
+      obj.cause = message.cause;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OpenSessionRequest>): OpenSessionRequest {
+    return OpenSessionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenSessionRequest>): OpenSessionRequest {
+    const message = createBaseOpenSessionRequest();
+    message.sessionId = object.sessionId ?? "";
+    message.token = object.token ?? "";
+    message.environment = object.environment ?? "";
+    message.variant = object.variant ?? "";
+    message.environmentCount = object.environmentCount ?? 0;
+    message.seeds = object.seeds?.map((e) => BigInt(e)) || [];
+    message.autoresetMode = object.autoresetMode ?? 0;
+    message.lease = (object.lease !== undefined && object.lease !== null)
+      ? Duration.fromPartial(object.lease)
+      : undefined;
+    message.options = object.options ?? undefined;
+    message.cause = object.cause ?? "";
+    return message;
+  },
+};
+
+function createBaseOpenSessionResponse(): OpenSessionResponse {
+  return { opened: undefined };
+}
+
+export const OpenSessionResponse: MessageFns<OpenSessionResponse> = {
+  encode(message: OpenSessionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.opened !== undefined) {
+      ShardOpened.encode(message.opened, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenSessionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenSessionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.opened = ShardOpened.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OpenSessionResponse {
+    return { opened: isSet(object.opened) ? ShardOpened.fromJSON(object.opened) : undefined };
+  },
+
+  toJSON(message: OpenSessionResponse): unknown {
+    const obj: any = {};
+    if (message.opened !== undefined) {
+      obj.opened = ShardOpened.toJSON(message.opened);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OpenSessionResponse>): OpenSessionResponse {
+    return OpenSessionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenSessionResponse>): OpenSessionResponse {
+    const message = createBaseOpenSessionResponse();
+    message.opened = (object.opened !== undefined && object.opened !== null)
+      ? ShardOpened.fromPartial(object.opened)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRenewSessionRequest(): RenewSessionRequest {
+  return { sessionId: "", lease: undefined };
+}
+
+export const RenewSessionRequest: MessageFns<RenewSessionRequest> = {
+  encode(message: RenewSessionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.lease !== undefined) {
+      Duration.encode(message.lease, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewSessionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewSessionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lease = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RenewSessionRequest {
+    return {
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      lease: isSet(object.lease) ? Duration.fromJSON(object.lease) : undefined,
+    };
+  },
+
+  toJSON(message: RenewSessionRequest): unknown {
+    const obj: any = {};
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.lease !== undefined) {
+      obj.lease = Duration.toJSON(message.lease);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RenewSessionRequest>): RenewSessionRequest {
+    return RenewSessionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RenewSessionRequest>): RenewSessionRequest {
+    const message = createBaseRenewSessionRequest();
+    message.sessionId = object.sessionId ?? "";
+    message.lease = (object.lease !== undefined && object.lease !== null)
+      ? Duration.fromPartial(object.lease)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRenewSessionResponse(): RenewSessionResponse {
+  return { leaseLeft: undefined };
+}
+
+export const RenewSessionResponse: MessageFns<RenewSessionResponse> = {
+  encode(message: RenewSessionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leaseLeft !== undefined) {
+      Duration.encode(message.leaseLeft, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewSessionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewSessionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.leaseLeft = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RenewSessionResponse {
+    return {
+      leaseLeft: isSet(object.leaseLeft)
+        ? Duration.fromJSON(object.leaseLeft)
+        : isSet(object.lease_left)
+        ? Duration.fromJSON(object.lease_left)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RenewSessionResponse): unknown {
+    const obj: any = {};
+    if (message.leaseLeft !== undefined) {
+      obj.leaseLeft = Duration.toJSON(message.leaseLeft);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RenewSessionResponse>): RenewSessionResponse {
+    return RenewSessionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RenewSessionResponse>): RenewSessionResponse {
+    const message = createBaseRenewSessionResponse();
+    message.leaseLeft = (object.leaseLeft !== undefined && object.leaseLeft !== null)
+      ? Duration.fromPartial(object.leaseLeft)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCloseSessionRequest(): CloseSessionRequest {
+  return { sessionId: "" };
+}
+
+export const CloseSessionRequest: MessageFns<CloseSessionRequest> = {
+  encode(message: CloseSessionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseSessionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloseSessionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CloseSessionRequest {
+    return {
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+    };
+  },
+
+  toJSON(message: CloseSessionRequest): unknown {
+    const obj: any = {};
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CloseSessionRequest>): CloseSessionRequest {
+    return CloseSessionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CloseSessionRequest>): CloseSessionRequest {
+    const message = createBaseCloseSessionRequest();
+    message.sessionId = object.sessionId ?? "";
+    return message;
+  },
+};
+
+function createBaseCloseSessionResponse(): CloseSessionResponse {
+  return {};
+}
+
+export const CloseSessionResponse: MessageFns<CloseSessionResponse> = {
+  encode(_: CloseSessionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloseSessionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloseSessionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): CloseSessionResponse {
+    return {};
+  },
+
+  toJSON(_: CloseSessionResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<CloseSessionResponse>): CloseSessionResponse {
+    return CloseSessionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<CloseSessionResponse>): CloseSessionResponse {
+    const message = createBaseCloseSessionResponse();
+    return message;
+  },
+};
+
+function createBaseReportRequest(): ReportRequest {
+  return {};
+}
+
+export const ReportRequest: MessageFns<ReportRequest> = {
+  encode(_: ReportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ReportRequest {
+    return {};
+  },
+
+  toJSON(_: ReportRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReportRequest>): ReportRequest {
+    return ReportRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ReportRequest>): ReportRequest {
+    const message = createBaseReportRequest();
+    return message;
+  },
+};
+
+function createBaseReportResponse(): ReportResponse {
+  return { residentBytes: 0n, policyProcessCount: 0n, workerRestartCount: 0n, sessions: [] };
+}
+
+export const ReportResponse: MessageFns<ReportResponse> = {
+  encode(message: ReportResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.residentBytes !== 0n) {
+      if (BigInt.asIntN(64, message.residentBytes) !== message.residentBytes) {
+        throw new globalThis.Error("value provided for field message.residentBytes of type int64 too large");
+      }
+      writer.uint32(8).int64(message.residentBytes);
+    }
+    if (message.policyProcessCount !== 0n) {
+      if (BigInt.asIntN(64, message.policyProcessCount) !== message.policyProcessCount) {
+        throw new globalThis.Error("value provided for field message.policyProcessCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.policyProcessCount);
+    }
+    if (message.workerRestartCount !== 0n) {
+      if (BigInt.asIntN(64, message.workerRestartCount) !== message.workerRestartCount) {
+        throw new globalThis.Error("value provided for field message.workerRestartCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.workerRestartCount);
+    }
+    for (const v of message.sessions) {
+      SessionReport.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.residentBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.policyProcessCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.workerRestartCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sessions.push(SessionReport.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReportResponse {
+    return {
+      residentBytes: isSet(object.residentBytes)
+        ? BigInt(object.residentBytes)
+        : isSet(object.resident_bytes)
+        ? BigInt(object.resident_bytes)
+        : 0n,
+      policyProcessCount: isSet(object.policyProcessCount)
+        ? BigInt(object.policyProcessCount)
+        : isSet(object.policy_process_count)
+        ? BigInt(object.policy_process_count)
+        : 0n,
+      workerRestartCount: isSet(object.workerRestartCount)
+        ? BigInt(object.workerRestartCount)
+        : isSet(object.worker_restart_count)
+        ? BigInt(object.worker_restart_count)
+        : 0n,
+      sessions: globalThis.Array.isArray(object?.sessions)
+        ? object.sessions.map((e: any) => SessionReport.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ReportResponse): unknown {
+    const obj: any = {};
+    if (message.residentBytes !== 0n) {
+      obj.residentBytes = message.residentBytes.toString();
+    }
+    if (message.policyProcessCount !== 0n) {
+      obj.policyProcessCount = message.policyProcessCount.toString();
+    }
+    if (message.workerRestartCount !== 0n) {
+      obj.workerRestartCount = message.workerRestartCount.toString();
+    }
+    if (message.sessions?.length) {
+      obj.sessions = message.sessions.map((e) => SessionReport.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReportResponse>): ReportResponse {
+    return ReportResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportResponse>): ReportResponse {
+    const message = createBaseReportResponse();
+    message.residentBytes = (object.residentBytes !== undefined && object.residentBytes !== null)
+      ? BigInt(object.residentBytes)
+      : 0n;
+    message.policyProcessCount = (object.policyProcessCount !== undefined && object.policyProcessCount !== null)
+      ? BigInt(object.policyProcessCount)
+      : 0n;
+    message.workerRestartCount = (object.workerRestartCount !== undefined && object.workerRestartCount !== null)
+      ? BigInt(object.workerRestartCount)
+      : 0n;
+    message.sessions = object.sessions?.map((e) => SessionReport.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSessionReport(): SessionReport {
+  return {
+    sessionId: "",
+    environment: "",
+    environmentCount: 0,
+    stepCount: 0n,
+    episodeCount: 0n,
+    deathCount: 0n,
+    leaseLeft: undefined,
+    attached: false,
+    stepSeconds: [],
+  };
+}
+
+export const SessionReport: MessageFns<SessionReport> = {
+  encode(message: SessionReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.environment !== "") {
+      writer.uint32(18).string(message.environment);
+    }
+    if (message.environmentCount !== 0) {
+      writer.uint32(24).int32(message.environmentCount);
+    }
+    if (message.stepCount !== 0n) {
+      if (BigInt.asIntN(64, message.stepCount) !== message.stepCount) {
+        throw new globalThis.Error("value provided for field message.stepCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.stepCount);
+    }
+    if (message.episodeCount !== 0n) {
+      if (BigInt.asIntN(64, message.episodeCount) !== message.episodeCount) {
+        throw new globalThis.Error("value provided for field message.episodeCount of type int64 too large");
+      }
+      writer.uint32(40).int64(message.episodeCount);
+    }
+    if (message.deathCount !== 0n) {
+      if (BigInt.asIntN(64, message.deathCount) !== message.deathCount) {
+        throw new globalThis.Error("value provided for field message.deathCount of type int64 too large");
+      }
+      writer.uint32(48).int64(message.deathCount);
+    }
+    if (message.leaseLeft !== undefined) {
+      Duration.encode(message.leaseLeft, writer.uint32(58).fork()).join();
+    }
+    if (message.attached !== false) {
+      writer.uint32(64).bool(message.attached);
+    }
+    if (message.stepSeconds.length !== 0) {
+      writer.uint32(74).fork();
+      for (const v of message.stepSeconds) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.environment = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.environmentCount = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stepCount = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.episodeCount = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.deathCount = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.leaseLeft = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.attached = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag === 73) {
+              message.stepSeconds.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 74) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.stepSeconds.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionReport {
+    return {
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      environment: isSet(object.environment) ? globalThis.String(object.environment) : "",
+      environmentCount: isSet(object.environmentCount)
+        ? globalThis.Number(object.environmentCount)
+        : isSet(object.environment_count)
+        ? globalThis.Number(object.environment_count)
+        : 0,
+      stepCount: isSet(object.stepCount)
+        ? BigInt(object.stepCount)
+        : isSet(object.step_count)
+        ? BigInt(object.step_count)
+        : 0n,
+      episodeCount: isSet(object.episodeCount)
+        ? BigInt(object.episodeCount)
+        : isSet(object.episode_count)
+        ? BigInt(object.episode_count)
+        : 0n,
+      deathCount: isSet(object.deathCount)
+        ? BigInt(object.deathCount)
+        : isSet(object.death_count)
+        ? BigInt(object.death_count)
+        : 0n,
+      leaseLeft: isSet(object.leaseLeft)
+        ? Duration.fromJSON(object.leaseLeft)
+        : isSet(object.lease_left)
+        ? Duration.fromJSON(object.lease_left)
+        : undefined,
+      attached: isSet(object.attached) ? globalThis.Boolean(object.attached) : false,
+      stepSeconds: globalThis.Array.isArray(object?.stepSeconds)
+        ? object.stepSeconds.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.step_seconds)
+        ? object.step_seconds.map((e: any) => globalThis.Number(e))
+        : [],
+    };
+  },
+
+  toJSON(message: SessionReport): unknown {
+    const obj: any = {};
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.environment !== "") {
+      obj.environment = message.environment;
+    }
+    if (message.environmentCount !== 0) {
+      obj.environmentCount = Math.round(message.environmentCount);
+    }
+    if (message.stepCount !== 0n) {
+      obj.stepCount = message.stepCount.toString();
+    }
+    if (message.episodeCount !== 0n) {
+      obj.episodeCount = message.episodeCount.toString();
+    }
+    if (message.deathCount !== 0n) {
+      obj.deathCount = message.deathCount.toString();
+    }
+    if (message.leaseLeft !== undefined) {
+      obj.leaseLeft = Duration.toJSON(message.leaseLeft);
+    }
+    if (message.attached !== false) {
+      obj.attached = message.attached;
+    }
+    if (message.stepSeconds?.length) {
+      obj.stepSeconds = message.stepSeconds.map((e) => floatToJson(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionReport>): SessionReport {
+    return SessionReport.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionReport>): SessionReport {
+    const message = createBaseSessionReport();
+    message.sessionId = object.sessionId ?? "";
+    message.environment = object.environment ?? "";
+    message.environmentCount = object.environmentCount ?? 0;
+    message.stepCount = (object.stepCount !== undefined && object.stepCount !== null) ? BigInt(object.stepCount) : 0n;
+    message.episodeCount = (object.episodeCount !== undefined && object.episodeCount !== null)
+      ? BigInt(object.episodeCount)
+      : 0n;
+    message.deathCount = (object.deathCount !== undefined && object.deathCount !== null)
+      ? BigInt(object.deathCount)
+      : 0n;
+    message.leaseLeft = (object.leaseLeft !== undefined && object.leaseLeft !== null)
+      ? Duration.fromPartial(object.leaseLeft)
+      : undefined;
+    message.attached = object.attached ?? false;
+    message.stepSeconds = object.stepSeconds?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseStepRequest(): StepRequest {
   return { kind: undefined };
 }
@@ -2416,6 +4045,9 @@ export const StepResponse: MessageFns<StepResponse> = {
       case "frames":
         Frames.encode(message.kind.value, writer.uint32(26).fork()).join();
         break;
+      case "error":
+        Status.encode(message.kind.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2457,6 +4089,14 @@ export const StepResponse: MessageFns<StepResponse> = {
             message.kind = { $case: "frames", value: Frames.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = { $case: "error", value: Status.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2477,6 +4117,8 @@ export const StepResponse: MessageFns<StepResponse> = {
         ? { $case: "transition", value: Transition.fromJSON(object.transition) }
         : isSet(object.frames)
         ? { $case: "frames", value: Frames.fromJSON(object.frames) }
+        : isSet(object.error)
+        ? { $case: "error", value: Status.fromJSON(object.error) }
         : undefined,
     };
   },
@@ -2489,6 +4131,8 @@ export const StepResponse: MessageFns<StepResponse> = {
       obj.transition = Transition.toJSON(message.kind.value);
     } else if (message.kind?.$case === "frames") {
       obj.frames = Frames.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "error") {
+      obj.error = Status.toJSON(message.kind.value);
     }
     return obj;
   },
@@ -2517,13 +4161,911 @@ export const StepResponse: MessageFns<StepResponse> = {
         }
         break;
       }
+      case "error": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "error", value: Status.fromPartial(object.kind.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
+function createBaseSpace(): Space {
+  return { kind: undefined };
+}
+
+export const Space: MessageFns<Space> = {
+  encode(message: Space, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "box":
+        BoxSpace.encode(message.kind.value, writer.uint32(10).fork()).join();
+        break;
+      case "discrete":
+        DiscreteSpace.encode(message.kind.value, writer.uint32(18).fork()).join();
+        break;
+      case "multiDiscrete":
+        MultiDiscreteSpace.encode(message.kind.value, writer.uint32(26).fork()).join();
+        break;
+      case "multiBinary":
+        MultiBinarySpace.encode(message.kind.value, writer.uint32(34).fork()).join();
+        break;
+      case "dict":
+        DictSpace.encode(message.kind.value, writer.uint32(42).fork()).join();
+        break;
+      case "tuple":
+        TupleSpace.encode(message.kind.value, writer.uint32(50).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Space {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = { $case: "box", value: BoxSpace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "discrete", value: DiscreteSpace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = { $case: "multiDiscrete", value: MultiDiscreteSpace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = { $case: "multiBinary", value: MultiBinarySpace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = { $case: "dict", value: DictSpace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.kind = { $case: "tuple", value: TupleSpace.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Space {
+    return {
+      kind: isSet(object.box)
+        ? { $case: "box", value: BoxSpace.fromJSON(object.box) }
+        : isSet(object.discrete)
+        ? { $case: "discrete", value: DiscreteSpace.fromJSON(object.discrete) }
+        : isSet(object.multiDiscrete)
+        ? { $case: "multiDiscrete", value: MultiDiscreteSpace.fromJSON(object.multiDiscrete) }
+        : isSet(object.multi_discrete)
+        ? { $case: "multiDiscrete", value: MultiDiscreteSpace.fromJSON(object.multi_discrete) }
+        : isSet(object.multiBinary)
+        ? { $case: "multiBinary", value: MultiBinarySpace.fromJSON(object.multiBinary) }
+        : isSet(object.multi_binary)
+        ? { $case: "multiBinary", value: MultiBinarySpace.fromJSON(object.multi_binary) }
+        : isSet(object.dict)
+        ? { $case: "dict", value: DictSpace.fromJSON(object.dict) }
+        : isSet(object.tuple)
+        ? { $case: "tuple", value: TupleSpace.fromJSON(object.tuple) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: Space): unknown {
+    const obj: any = {};
+    if (message.kind?.$case === "box") {
+      obj.box = BoxSpace.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "discrete") {
+      obj.discrete = DiscreteSpace.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "multiDiscrete") {
+      obj.multiDiscrete = MultiDiscreteSpace.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "multiBinary") {
+      obj.multiBinary = MultiBinarySpace.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "dict") {
+      obj.dict = DictSpace.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "tuple") {
+      obj.tuple = TupleSpace.toJSON(message.kind.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Space>): Space {
+    return Space.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Space>): Space {
+    const message = createBaseSpace();
+    switch (object.kind?.$case) {
+      case "box": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "box", value: BoxSpace.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "discrete": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "discrete", value: DiscreteSpace.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "multiDiscrete": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "multiDiscrete", value: MultiDiscreteSpace.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "multiBinary": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "multiBinary", value: MultiBinarySpace.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "dict": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "dict", value: DictSpace.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "tuple": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "tuple", value: TupleSpace.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseBoxSpace(): BoxSpace {
+  return { dtype: "", shape: [], low: Buffer.alloc(0), high: Buffer.alloc(0) };
+}
+
+export const BoxSpace: MessageFns<BoxSpace> = {
+  encode(message: BoxSpace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dtype !== "") {
+      writer.uint32(10).string(message.dtype);
+    }
+    if (message.shape.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.shape) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field shape of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.low.length !== 0) {
+      writer.uint32(26).bytes(message.low);
+    }
+    if (message.high.length !== 0) {
+      writer.uint32(34).bytes(message.high);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BoxSpace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBoxSpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dtype = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.shape.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.shape.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.low = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.high = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BoxSpace {
+    return {
+      dtype: isSet(object.dtype) ? globalThis.String(object.dtype) : "",
+      shape: globalThis.Array.isArray(object?.shape) ? object.shape.map((e: any) => BigInt(e)) : [],
+      low: isSet(object.low) ? Buffer.from(bytesFromBase64(object.low)) : Buffer.alloc(0),
+      high: isSet(object.high) ? Buffer.from(bytesFromBase64(object.high)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: BoxSpace): unknown {
+    const obj: any = {};
+    if (message.dtype !== "") {
+      obj.dtype = message.dtype;
+    }
+    if (message.shape?.length) {
+      obj.shape = message.shape.map((e) => e.toString());
+    }
+    if (message.low.length !== 0) {
+      obj.low = base64FromBytes(message.low);
+    }
+    if (message.high.length !== 0) {
+      obj.high = base64FromBytes(message.high);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BoxSpace>): BoxSpace {
+    return BoxSpace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BoxSpace>): BoxSpace {
+    const message = createBaseBoxSpace();
+    message.dtype = object.dtype ?? "";
+    message.shape = object.shape?.map((e) => BigInt(e)) || [];
+    message.low = object.low ?? Buffer.alloc(0);
+    message.high = object.high ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseDiscreteSpace(): DiscreteSpace {
+  return { n: 0n, start: 0n };
+}
+
+export const DiscreteSpace: MessageFns<DiscreteSpace> = {
+  encode(message: DiscreteSpace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.n !== 0n) {
+      if (BigInt.asIntN(64, message.n) !== message.n) {
+        throw new globalThis.Error("value provided for field message.n of type int64 too large");
+      }
+      writer.uint32(8).int64(message.n);
+    }
+    if (message.start !== 0n) {
+      if (BigInt.asIntN(64, message.start) !== message.start) {
+        throw new globalThis.Error("value provided for field message.start of type int64 too large");
+      }
+      writer.uint32(16).int64(message.start);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiscreteSpace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiscreteSpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.n = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.start = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DiscreteSpace {
+    return { n: isSet(object.n) ? BigInt(object.n) : 0n, start: isSet(object.start) ? BigInt(object.start) : 0n };
+  },
+
+  toJSON(message: DiscreteSpace): unknown {
+    const obj: any = {};
+    if (message.n !== 0n) {
+      obj.n = message.n.toString();
+    }
+    if (message.start !== 0n) {
+      obj.start = message.start.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DiscreteSpace>): DiscreteSpace {
+    return DiscreteSpace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiscreteSpace>): DiscreteSpace {
+    const message = createBaseDiscreteSpace();
+    message.n = (object.n !== undefined && object.n !== null) ? BigInt(object.n) : 0n;
+    message.start = (object.start !== undefined && object.start !== null) ? BigInt(object.start) : 0n;
+    return message;
+  },
+};
+
+function createBaseMultiDiscreteSpace(): MultiDiscreteSpace {
+  return { dtype: "", shape: [], nvec: [], start: [] };
+}
+
+export const MultiDiscreteSpace: MessageFns<MultiDiscreteSpace> = {
+  encode(message: MultiDiscreteSpace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dtype !== "") {
+      writer.uint32(10).string(message.dtype);
+    }
+    if (message.shape.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.shape) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field shape of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.nvec.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.nvec) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field nvec of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.start.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.start) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field start of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MultiDiscreteSpace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMultiDiscreteSpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dtype = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.shape.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.shape.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.nvec.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.nvec.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.start.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.start.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MultiDiscreteSpace {
+    return {
+      dtype: isSet(object.dtype) ? globalThis.String(object.dtype) : "",
+      shape: globalThis.Array.isArray(object?.shape) ? object.shape.map((e: any) => BigInt(e)) : [],
+      nvec: globalThis.Array.isArray(object?.nvec) ? object.nvec.map((e: any) => BigInt(e)) : [],
+      start: globalThis.Array.isArray(object?.start) ? object.start.map((e: any) => BigInt(e)) : [],
+    };
+  },
+
+  toJSON(message: MultiDiscreteSpace): unknown {
+    const obj: any = {};
+    if (message.dtype !== "") {
+      obj.dtype = message.dtype;
+    }
+    if (message.shape?.length) {
+      obj.shape = message.shape.map((e) => e.toString());
+    }
+    if (message.nvec?.length) {
+      obj.nvec = message.nvec.map((e) => e.toString());
+    }
+    if (message.start?.length) {
+      obj.start = message.start.map((e) => e.toString());
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MultiDiscreteSpace>): MultiDiscreteSpace {
+    return MultiDiscreteSpace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MultiDiscreteSpace>): MultiDiscreteSpace {
+    const message = createBaseMultiDiscreteSpace();
+    message.dtype = object.dtype ?? "";
+    message.shape = object.shape?.map((e) => BigInt(e)) || [];
+    message.nvec = object.nvec?.map((e) => BigInt(e)) || [];
+    message.start = object.start?.map((e) => BigInt(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMultiBinarySpace(): MultiBinarySpace {
+  return { shape: [] };
+}
+
+export const MultiBinarySpace: MessageFns<MultiBinarySpace> = {
+  encode(message: MultiBinarySpace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.shape.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.shape) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field shape of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MultiBinarySpace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMultiBinarySpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.shape.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.shape.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MultiBinarySpace {
+    return { shape: globalThis.Array.isArray(object?.shape) ? object.shape.map((e: any) => BigInt(e)) : [] };
+  },
+
+  toJSON(message: MultiBinarySpace): unknown {
+    const obj: any = {};
+    if (message.shape?.length) {
+      obj.shape = message.shape.map((e) => e.toString());
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MultiBinarySpace>): MultiBinarySpace {
+    return MultiBinarySpace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MultiBinarySpace>): MultiBinarySpace {
+    const message = createBaseMultiBinarySpace();
+    message.shape = object.shape?.map((e) => BigInt(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDictSpace(): DictSpace {
+  return { entries: [] };
+}
+
+export const DictSpace: MessageFns<DictSpace> = {
+  encode(message: DictSpace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      NamedSpace.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DictSpace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDictSpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(NamedSpace.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DictSpace {
+    return {
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => NamedSpace.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: DictSpace): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => NamedSpace.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DictSpace>): DictSpace {
+    return DictSpace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DictSpace>): DictSpace {
+    const message = createBaseDictSpace();
+    message.entries = object.entries?.map((e) => NamedSpace.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNamedSpace(): NamedSpace {
+  return { name: "", space: undefined };
+}
+
+export const NamedSpace: MessageFns<NamedSpace> = {
+  encode(message: NamedSpace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.space !== undefined) {
+      Space.encode(message.space, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamedSpace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamedSpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.space = Space.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NamedSpace {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      space: isSet(object.space) ? Space.fromJSON(object.space) : undefined,
+    };
+  },
+
+  toJSON(message: NamedSpace): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.space !== undefined) {
+      obj.space = Space.toJSON(message.space);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<NamedSpace>): NamedSpace {
+    return NamedSpace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NamedSpace>): NamedSpace {
+    const message = createBaseNamedSpace();
+    message.name = object.name ?? "";
+    message.space = (object.space !== undefined && object.space !== null) ? Space.fromPartial(object.space) : undefined;
+    return message;
+  },
+};
+
+function createBaseTupleSpace(): TupleSpace {
+  return { spaces: [] };
+}
+
+export const TupleSpace: MessageFns<TupleSpace> = {
+  encode(message: TupleSpace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.spaces) {
+      Space.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TupleSpace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTupleSpace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spaces.push(Space.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TupleSpace {
+    return { spaces: globalThis.Array.isArray(object?.spaces) ? object.spaces.map((e: any) => Space.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: TupleSpace): unknown {
+    const obj: any = {};
+    if (message.spaces?.length) {
+      obj.spaces = message.spaces.map((e) => Space.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TupleSpace>): TupleSpace {
+    return TupleSpace.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TupleSpace>): TupleSpace {
+    const message = createBaseTupleSpace();
+    message.spaces = object.spaces?.map((e) => Space.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseShardOpened(): ShardOpened {
-  return { environmentCount: 0, observationFields: [], actionSpace: undefined, unixSocket: "", lease: undefined };
+  return {
+    environmentCount: 0,
+    observationSpace: undefined,
+    actionSpace: undefined,
+    unixSocket: "",
+    lease: undefined,
+    nextStep: 0n,
+    autoresetMode: 0,
+  };
 }
 
 export const ShardOpened: MessageFns<ShardOpened> = {
@@ -2531,17 +5073,26 @@ export const ShardOpened: MessageFns<ShardOpened> = {
     if (message.environmentCount !== 0) {
       writer.uint32(8).int32(message.environmentCount);
     }
-    for (const v of message.observationFields) {
-      ObservationField.encode(v!, writer.uint32(18).fork()).join();
+    if (message.observationSpace !== undefined) {
+      Space.encode(message.observationSpace, writer.uint32(58).fork()).join();
     }
     if (message.actionSpace !== undefined) {
-      ActionSpace.encode(message.actionSpace, writer.uint32(26).fork()).join();
+      Space.encode(message.actionSpace, writer.uint32(66).fork()).join();
     }
     if (message.unixSocket !== "") {
       writer.uint32(34).string(message.unixSocket);
     }
     if (message.lease !== undefined) {
       Duration.encode(message.lease, writer.uint32(42).fork()).join();
+    }
+    if (message.nextStep !== 0n) {
+      if (BigInt.asIntN(64, message.nextStep) !== message.nextStep) {
+        throw new globalThis.Error("value provided for field message.nextStep of type int64 too large");
+      }
+      writer.uint32(48).int64(message.nextStep);
+    }
+    if (message.autoresetMode !== 0) {
+      writer.uint32(72).int32(message.autoresetMode);
     }
     return writer;
   },
@@ -2567,20 +5118,20 @@ export const ShardOpened: MessageFns<ShardOpened> = {
             message.environmentCount = reader.int32();
             continue;
           }
-          case 2: {
-            if (tag !== 18) {
+          case 7: {
+            if (tag !== 58) {
               break;
             }
 
-            message.observationFields.push(ObservationField.decode(reader, reader.uint32()));
+            message.observationSpace = Space.decode(reader, reader.uint32());
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
+          case 8: {
+            if (tag !== 66) {
               break;
             }
 
-            message.actionSpace = ActionSpace.decode(reader, reader.uint32());
+            message.actionSpace = Space.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
@@ -2597,6 +5148,22 @@ export const ShardOpened: MessageFns<ShardOpened> = {
             }
 
             message.lease = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.nextStep = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.autoresetMode = reader.int32() as any;
             continue;
           }
         }
@@ -2618,15 +5185,15 @@ export const ShardOpened: MessageFns<ShardOpened> = {
         : isSet(object.environment_count)
         ? globalThis.Number(object.environment_count)
         : 0,
-      observationFields: globalThis.Array.isArray(object?.observationFields)
-        ? object.observationFields.map((e: any) => ObservationField.fromJSON(e))
-        : globalThis.Array.isArray(object?.observation_fields)
-        ? object.observation_fields.map((e: any) => ObservationField.fromJSON(e))
-        : [],
+      observationSpace: isSet(object.observationSpace)
+        ? Space.fromJSON(object.observationSpace)
+        : isSet(object.observation_space)
+        ? Space.fromJSON(object.observation_space)
+        : undefined,
       actionSpace: isSet(object.actionSpace)
-        ? ActionSpace.fromJSON(object.actionSpace)
+        ? Space.fromJSON(object.actionSpace)
         : isSet(object.action_space)
-        ? ActionSpace.fromJSON(object.action_space)
+        ? Space.fromJSON(object.action_space)
         : undefined,
       unixSocket: isSet(object.unixSocket)
         ? globalThis.String(object.unixSocket)
@@ -2634,6 +5201,16 @@ export const ShardOpened: MessageFns<ShardOpened> = {
         ? globalThis.String(object.unix_socket)
         : "",
       lease: isSet(object.lease) ? Duration.fromJSON(object.lease) : undefined,
+      nextStep: isSet(object.nextStep)
+        ? BigInt(object.nextStep)
+        : isSet(object.next_step)
+        ? BigInt(object.next_step)
+        : 0n,
+      autoresetMode: isSet(object.autoresetMode)
+        ? autoresetModeFromJSON(object.autoresetMode)
+        : isSet(object.autoreset_mode)
+        ? autoresetModeFromJSON(object.autoreset_mode)
+        : 0,
     };
   },
 
@@ -2642,17 +5219,23 @@ export const ShardOpened: MessageFns<ShardOpened> = {
     if (message.environmentCount !== 0) {
       obj.environmentCount = Math.round(message.environmentCount);
     }
-    if (message.observationFields?.length) {
-      obj.observationFields = message.observationFields.map((e) => ObservationField.toJSON(e));
+    if (message.observationSpace !== undefined) {
+      obj.observationSpace = Space.toJSON(message.observationSpace);
     }
     if (message.actionSpace !== undefined) {
-      obj.actionSpace = ActionSpace.toJSON(message.actionSpace);
+      obj.actionSpace = Space.toJSON(message.actionSpace);
     }
     if (message.unixSocket !== "") {
       obj.unixSocket = message.unixSocket;
     }
     if (message.lease !== undefined) {
       obj.lease = Duration.toJSON(message.lease);
+    }
+    if (message.nextStep !== 0n) {
+      obj.nextStep = message.nextStep.toString();
+    }
+    if (message.autoresetMode !== 0) {
+      obj.autoresetMode = autoresetModeToJSON(message.autoresetMode);
     }
     return obj;
   },
@@ -2663,14 +5246,18 @@ export const ShardOpened: MessageFns<ShardOpened> = {
   fromPartial(object: DeepPartial<ShardOpened>): ShardOpened {
     const message = createBaseShardOpened();
     message.environmentCount = object.environmentCount ?? 0;
-    message.observationFields = object.observationFields?.map((e) => ObservationField.fromPartial(e)) || [];
+    message.observationSpace = (object.observationSpace !== undefined && object.observationSpace !== null)
+      ? Space.fromPartial(object.observationSpace)
+      : undefined;
     message.actionSpace = (object.actionSpace !== undefined && object.actionSpace !== null)
-      ? ActionSpace.fromPartial(object.actionSpace)
+      ? Space.fromPartial(object.actionSpace)
       : undefined;
     message.unixSocket = object.unixSocket ?? "";
     message.lease = (object.lease !== undefined && object.lease !== null)
       ? Duration.fromPartial(object.lease)
       : undefined;
+    message.nextStep = (object.nextStep !== undefined && object.nextStep !== null) ? BigInt(object.nextStep) : 0n;
+    message.autoresetMode = object.autoresetMode ?? 0;
     return message;
   },
 };
@@ -3223,7 +5810,19 @@ export const SimulatorService = {
     responseSerialize: (value: HandshakeResponse): Buffer => Buffer.from(HandshakeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): HandshakeResponse => HandshakeResponse.decode(value),
   },
-  /** One policy, some seeds; each episode as it ends, in the order given. */
+  /** One environment with its texts, also of those that the handshake does not list (`gym:<id>`). */
+  describeEnvironment: {
+    path: "/promptpo.sim.v1.Simulator/DescribeEnvironment" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DescribeEnvironmentRequest): Buffer =>
+      Buffer.from(DescribeEnvironmentRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DescribeEnvironmentRequest => DescribeEnvironmentRequest.decode(value),
+    responseSerialize: (value: DescribeEnvironmentResponse): Buffer =>
+      Buffer.from(DescribeEnvironmentResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DescribeEnvironmentResponse => DescribeEnvironmentResponse.decode(value),
+  },
+  /** One policy, some seeds; each episode as it ends: several may go on side by side. */
   runBlock: {
     path: "/promptpo.sim.v1.Simulator/RunBlock" as const,
     requestStream: false as const,
@@ -3253,6 +5852,38 @@ export const SimulatorService = {
     responseSerialize: (value: RenderResponse): Buffer => Buffer.from(RenderResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RenderResponse => RenderResponse.decode(value),
   },
+  /** Makes the environments of a session's shard; from then on Step may open it. */
+  openSession: {
+    path: "/promptpo.sim.v1.Simulator/OpenSession" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: OpenSessionRequest): Buffer => Buffer.from(OpenSessionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): OpenSessionRequest => OpenSessionRequest.decode(value),
+    responseSerialize: (value: OpenSessionResponse): Buffer => Buffer.from(OpenSessionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): OpenSessionResponse => OpenSessionResponse.decode(value),
+  },
+  /** Extends a session's lease. */
+  renewSession: {
+    path: "/promptpo.sim.v1.Simulator/RenewSession" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RenewSessionRequest): Buffer => Buffer.from(RenewSessionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RenewSessionRequest => RenewSessionRequest.decode(value),
+    responseSerialize: (value: RenewSessionResponse): Buffer =>
+      Buffer.from(RenewSessionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RenewSessionResponse => RenewSessionResponse.decode(value),
+  },
+  /** Frees a session's environments; a session that is not there is freed already. */
+  closeSession: {
+    path: "/promptpo.sim.v1.Simulator/CloseSession" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CloseSessionRequest): Buffer => Buffer.from(CloseSessionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CloseSessionRequest => CloseSessionRequest.decode(value),
+    responseSerialize: (value: CloseSessionResponse): Buffer =>
+      Buffer.from(CloseSessionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CloseSessionResponse => CloseSessionResponse.decode(value),
+  },
   /** Steps the environments of a session. */
   step: {
     path: "/promptpo.sim.v1.Simulator/Step" as const,
@@ -3262,6 +5893,16 @@ export const SimulatorService = {
     requestDeserialize: (value: Buffer): StepRequest => StepRequest.decode(value),
     responseSerialize: (value: StepResponse): Buffer => Buffer.from(StepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StepResponse => StepResponse.decode(value),
+  },
+  /** The sidecar's own numbers and the sessions that live in it. */
+  report: {
+    path: "/promptpo.sim.v1.Simulator/Report" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportRequest): Buffer => Buffer.from(ReportRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportRequest => ReportRequest.decode(value),
+    responseSerialize: (value: ReportResponse): Buffer => Buffer.from(ReportResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportResponse => ReportResponse.decode(value),
   },
   /** Finishes what runs and takes nothing new. */
   drain: {
@@ -3278,14 +5919,24 @@ export const SimulatorService = {
 export interface SimulatorServer extends UntypedServiceImplementation {
   /** Versions, fingerprint, environments and how policies are confined. */
   handshake: handleUnaryCall<HandshakeRequest, HandshakeResponse>;
-  /** One policy, some seeds; each episode as it ends, in the order given. */
+  /** One environment with its texts, also of those that the handshake does not list (`gym:<id>`). */
+  describeEnvironment: handleUnaryCall<DescribeEnvironmentRequest, DescribeEnvironmentResponse>;
+  /** One policy, some seeds; each episode as it ends: several may go on side by side. */
   runBlock: handleServerStreamingCall<RunBlockRequest, RunBlockResponse>;
   /** Runs a feedback program over the observations of episodes. */
   summarize: handleUnaryCall<SummarizeRequest, SummarizeResponse>;
   /** A video of one episode. */
   render: handleServerStreamingCall<RenderRequest, RenderResponse>;
+  /** Makes the environments of a session's shard; from then on Step may open it. */
+  openSession: handleUnaryCall<OpenSessionRequest, OpenSessionResponse>;
+  /** Extends a session's lease. */
+  renewSession: handleUnaryCall<RenewSessionRequest, RenewSessionResponse>;
+  /** Frees a session's environments; a session that is not there is freed already. */
+  closeSession: handleUnaryCall<CloseSessionRequest, CloseSessionResponse>;
   /** Steps the environments of a session. */
   step: handleBidiStreamingCall<StepRequest, StepResponse>;
+  /** The sidecar's own numbers and the sessions that live in it. */
+  report: handleUnaryCall<ReportRequest, ReportResponse>;
   /** Finishes what runs and takes nothing new. */
   drain: handleUnaryCall<DrainRequest, DrainResponse>;
 }
@@ -3307,7 +5958,23 @@ export interface SimulatorClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: HandshakeResponse) => void,
   ): ClientUnaryCall;
-  /** One policy, some seeds; each episode as it ends, in the order given. */
+  /** One environment with its texts, also of those that the handshake does not list (`gym:<id>`). */
+  describeEnvironment(
+    request: DescribeEnvironmentRequest,
+    callback: (error: ServiceError | null, response: DescribeEnvironmentResponse) => void,
+  ): ClientUnaryCall;
+  describeEnvironment(
+    request: DescribeEnvironmentRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DescribeEnvironmentResponse) => void,
+  ): ClientUnaryCall;
+  describeEnvironment(
+    request: DescribeEnvironmentRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DescribeEnvironmentResponse) => void,
+  ): ClientUnaryCall;
+  /** One policy, some seeds; each episode as it ends: several may go on side by side. */
   runBlock(request: RunBlockRequest, options?: Partial<CallOptions>): ClientReadableStream<RunBlockResponse>;
   runBlock(
     request: RunBlockRequest,
@@ -3337,10 +6004,74 @@ export interface SimulatorClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<RenderResponse>;
+  /** Makes the environments of a session's shard; from then on Step may open it. */
+  openSession(
+    request: OpenSessionRequest,
+    callback: (error: ServiceError | null, response: OpenSessionResponse) => void,
+  ): ClientUnaryCall;
+  openSession(
+    request: OpenSessionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: OpenSessionResponse) => void,
+  ): ClientUnaryCall;
+  openSession(
+    request: OpenSessionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: OpenSessionResponse) => void,
+  ): ClientUnaryCall;
+  /** Extends a session's lease. */
+  renewSession(
+    request: RenewSessionRequest,
+    callback: (error: ServiceError | null, response: RenewSessionResponse) => void,
+  ): ClientUnaryCall;
+  renewSession(
+    request: RenewSessionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RenewSessionResponse) => void,
+  ): ClientUnaryCall;
+  renewSession(
+    request: RenewSessionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RenewSessionResponse) => void,
+  ): ClientUnaryCall;
+  /** Frees a session's environments; a session that is not there is freed already. */
+  closeSession(
+    request: CloseSessionRequest,
+    callback: (error: ServiceError | null, response: CloseSessionResponse) => void,
+  ): ClientUnaryCall;
+  closeSession(
+    request: CloseSessionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CloseSessionResponse) => void,
+  ): ClientUnaryCall;
+  closeSession(
+    request: CloseSessionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CloseSessionResponse) => void,
+  ): ClientUnaryCall;
   /** Steps the environments of a session. */
   step(): ClientDuplexStream<StepRequest, StepResponse>;
   step(options: Partial<CallOptions>): ClientDuplexStream<StepRequest, StepResponse>;
   step(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<StepRequest, StepResponse>;
+  /** The sidecar's own numbers and the sessions that live in it. */
+  report(
+    request: ReportRequest,
+    callback: (error: ServiceError | null, response: ReportResponse) => void,
+  ): ClientUnaryCall;
+  report(
+    request: ReportRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReportResponse) => void,
+  ): ClientUnaryCall;
+  report(
+    request: ReportRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReportResponse) => void,
+  ): ClientUnaryCall;
   /** Finishes what runs and takes nothing new. */
   drain(
     request: DrainRequest,
@@ -3374,6 +6105,10 @@ function bytesFromBase64(b64: string): Uint8Array {
 
 function base64FromBytes(arr: Uint8Array): string {
   return globalThis.Buffer.from(arr).toString("base64");
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
