@@ -78,6 +78,30 @@ describe("an evaluation", () => {
     expect({ episodes: stored.episodes, summary: stored.summary }).toEqual(results[0]);
   });
 
+  test("tells now and then how far it is, without a word of it in what is kept", async () => {
+    const door = gate();
+    const before: FakeBehaviour["before"] = (seed, _request, signal) =>
+      seed < 2n ? Promise.resolve() : door.pass(signal);
+    const { client } = await start([{ before }], { PROMPTPO_PROGRESS_MS: "10" });
+    const request = fake({ requestId: "r", seeds: [2n, 0n, 1n, 7n], capture: { all: true } });
+    const parts: rollout.EvaluatePolicyResponse["part"][] = [];
+    for await (const { part } of client.evaluatePolicy(request)) {
+      parts.push(part);
+      if (part?.$case !== "progress") continue;
+      expect(part.value.episodeCount).toBe(4n);
+      // The first one waits at the door.
+      if (part.value.queuedCount <= 3n) door.open();
+    }
+    const steps = parts.flatMap((part) => (part?.$case === "progress" ? part.value : []));
+    expect(steps.length).toBeGreaterThan(0);
+    for (const { endedCount, stepCount } of steps) expect(stepCount).toBe(7n * endedCount);
+    expect(parts.at(-1)?.$case).toBe("summary");
+    const again = client.evaluatePolicy(request);
+    const kinds: (string | undefined)[] = [];
+    for await (const { part } of again) kinds.push(part?.$case);
+    expect(kinds).toEqual(["episode", "episode", "episode", "episode", "summary"]);
+  });
+
   test("of another body under a known request_id is refused, in flight and when stored", async () => {
     const door = gate();
     const { client } = await start([{ before: (_seed, _request, signal) => door.pass(signal) }]);
@@ -173,6 +197,14 @@ describe("an evaluation", () => {
       metric(metrics, `promptpo_rollout_episodes_total{family="fake",outcome="done",source="${source}"}`);
     expect([await counted("simulated"), await counted("cached")]).toEqual([6, 10]);
     expect(await metric(metrics, 'promptpo_rollout_environment_steps_total{family="fake"}')).toBe(42);
+    const own = 'environment="Fake-v0",tenant="default"';
+    expect(await metric(metrics, `promptpo_rollout_tenant_episodes_total{${own}}`)).toBe(6);
+    expect(await metric(metrics, `promptpo_rollout_tenant_steps_total{${own}}`)).toBe(42);
+    // Two steps of each episode that was simulated.
+    const timed = 'family="fake",environment="Fake-v0"';
+    expect(await metric(metrics, `promptpo_rollout_policy_act_seconds_count{${timed}}`)).toBe(12);
+    expect(await metric(metrics, `promptpo_rollout_simulator_step_seconds_sum{${timed}}`)).toBe(6 * 5 * 2 ** -14);
+    expect(await metric(metrics, "promptpo_rollout_queue_wait_seconds_count")).toBe(2);
 
     const off = await start([{}], { PROMPTPO_RESULT_CACHE: "off" });
     await collect(off.client.evaluatePolicy(fake()));
@@ -226,6 +258,7 @@ describe("an evaluation", () => {
     const requests = ["a", "b", "c"].map((requestId, at) => fake({ requestId, seeds: seeds(at + 2) }));
     const parts = new Map<string, (rollout.EvaluatePolicyResponse | undefined)[]>();
     for await (const { requestId, response } of client.batchEvaluate({ requests })) {
+      if (response?.part?.$case === "progress") continue;
       parts.set(requestId, [...(parts.get(requestId) ?? []), response]);
     }
     for (const [at, id] of ["a", "b", "c"].entries()) {

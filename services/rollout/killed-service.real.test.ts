@@ -1,45 +1,12 @@
 // The service's own process is killed; whoever asks again with the same request_id loses nothing.
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { rollout } from "@promptpo/contracts";
 import { freshDatabase, temporaryFolder } from "@promptpo/fleet/testing.ts";
-import { createClient } from "@promptpo/service-kit";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { collect, evaluation } from "./testing/rollout-under-test.ts";
+import { end, startProcess } from "./testing/service-process.ts";
 import { endsWithTest, seeds } from "./testing/with-fakes.ts";
 import { isAlive, realSidecars, wanderer } from "./testing/with-sidecars.ts";
-
-async function startProcess(env: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, [fileURLToPath(new URL("./main.ts", import.meta.url))], {
-    env: { PATH: process.env["PATH"] ?? "", PROMPTPO_METRICS_LISTEN: "off", PROMPTPO_DIE_WITH_PARENT: "1", ...env },
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  const sidecarPids: number[] = [];
-  const address = await new Promise<string>((resolve, reject) => {
-    exited.then((code) => reject(new Error(`the service ended with ${code}`)), reject);
-    createInterface({ input: child.stdout }).on("line", (text) => {
-      const line: Record<string, unknown> = JSON.parse(text);
-      if (line["msg"] === "a sidecar serves") sidecarPids.push(Number(line["pid"]));
-      if (line["msg"] === "serving") resolve(String(line["address"]));
-    });
-  });
-  const client = createClient(rollout.RolloutServiceService, { target: address, unavailable: "ROLLOUT_UNAVAILABLE" });
-  endsWithTest({
-    async [Symbol.asyncDispose]() {
-      client.close();
-      await end(child, exited, "SIGKILL");
-    },
-  });
-  return { child, client, exited, sidecarPids };
-}
-
-function end(child: ChildProcess, exited: Promise<unknown>, signal: NodeJS.Signals): Promise<unknown> {
-  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-  return exited;
-}
 
 test("kill -9 of the service in mid-evaluation, then the same request_id: the same results, each stored once", async () => {
   const database = endsWithTest(await freshDatabase());
@@ -47,6 +14,8 @@ test("kill -9 of the service in mid-evaluation, then the same request_id: the sa
     DATABASE_URL: database.url,
     PROMPTPO_ARTIFACTS: temporaryFolder("promptpo-artifacts"),
     PROMPTPO_RESULT_CACHE: "off",
+    // The second one starts later than this after the first one's death.
+    PROMPTPO_EVALUATION_LEASE_MS: "200",
     ...realSidecars(1),
   };
   const request = evaluation({ environment: "NoiseWorld-1", policySource: wanderer, seeds: seeds(12) });
@@ -85,6 +54,6 @@ test("kill -9 of the service in mid-evaluation, then the same request_id: the sa
   expect(rows).toEqual([{ all: 12, different: 12 }]);
 
   // A clean end: code 0, nothing left.
-  expect(await end(second.child, second.exited, "SIGTERM")).toBe(0);
+  expect(await end(second, "SIGTERM")).toBe(0);
   expect(second.sidecarPids.filter(isAlive)).toEqual([]);
 });

@@ -13,25 +13,21 @@ import {
   type ServiceEnvironment,
   type ServiceParts,
 } from "@promptpo/service-kit";
-import { ArtifactFolder } from "./adapters/artifact-folder.ts";
 import { Dispatcher } from "./adapters/dispatch/dispatcher.ts";
 import { SidecarSimulators } from "./adapters/dispatch/sidecar-simulators.ts";
 import { PrometheusMetrics } from "./adapters/rollout-metrics.ts";
 import { SidecarFleet } from "./adapters/sidecars/sidecar-fleet.ts";
 import { sidecarSources } from "./adapters/sidecars/sidecar-sources.ts";
+import { buildEvaluations } from "./build-evaluations.ts";
+import { buildSessions } from "./build-sessions.ts";
 import { configSchema, type RolloutConfig } from "./config.ts";
 import { rolloutHandlers } from "./handlers/index.ts";
-import type { Ports } from "./handlers/ports.ts";
-import { RunningEvaluations } from "./handlers/running-evaluations.ts";
-import { EvaluationStore } from "./store/evaluation-store.ts";
-import { ExactEpisodeStore } from "./store/exact-episode-store.ts";
 import { patientDatabase } from "./store/patient-database.ts";
-import { SummaryStore } from "./store/summary-store.ts";
 
 /** Expected steps of a block: a tenth of a second of a fast simulator, a second of a slow one. */
 const BLOCK_STEPS = 4_000;
-/** Chance kills a sidecar once, bad luck twice; three times the same episode is the episode. */
-const DEATHS_MOST = 3;
+/** Chance kills a sidecar once; twice in the same episode is the episode. */
+const DEATHS_MOST = 2;
 
 export async function buildRollout(environment: ServiceEnvironment<RolloutConfig>): Promise<ServiceParts> {
   const { config, log, stopping } = environment;
@@ -73,20 +69,13 @@ export async function buildRollout(environment: ServiceEnvironment<RolloutConfig
       return fleet.states;
     },
   });
-  const evaluations = new EvaluationStore(database);
-  const ports: Ports = {
-    evaluations,
-    summaries: new SummaryStore(database),
-    exactEpisodes: config.resultCache ? new ExactEpisodeStore(database) : undefined,
-    artifacts: new ArtifactFolder(config.artifacts),
-    simulators: new SidecarSimulators(fleet, dispatcher, config.sidecarWaitMs),
-    metrics,
-  };
-  const running = new RunningEvaluations(ports);
-  const cancellations = await evaluations.onCancelled((key) => running.cancel(key));
+  const simulators = new SidecarSimulators(fleet, dispatcher, config.sidecarWaitMs, metrics);
+  const evaluations = await buildEvaluations({ config, database, simulators, metrics, log });
+  const { ports, running } = evaluations;
+  const sessions = buildSessions({ config, database, fleet, simulators, registry: environment.metrics, log });
 
   return {
-    services: [implement(rollout.RolloutServiceService, rolloutHandlers(ports, running))],
+    services: [implement(rollout.RolloutServiceService, rolloutHandlers(ports, running, sessions))],
     async ready() {
       if (!(await database.healthy())) return "the database does not answer";
       return fleet.seats.length > 0 ? undefined : fleet.absence.message;
@@ -97,8 +86,9 @@ export async function buildRollout(environment: ServiceEnvironment<RolloutConfig
     },
     async close() {
       await running.stop(new FleetError("SHUTTING_DOWN", "the rollout service is shutting down; ask again"));
+      await sessions.stop();
       await fleet.stop();
-      await cancellations[Symbol.asyncDispose]();
+      await evaluations.stop();
       await database.close();
     },
   };

@@ -168,6 +168,36 @@ class Feedback:
   });
 });
 
+test("a sidecar that hangs is found by its silence and ended, and its episodes run elsewhere with the same bits", async () => {
+  const database = endsWithTest(await freshDatabase());
+  const service = endsWithTest(
+    await startRollout({
+      DATABASE_URL: database.url,
+      ...realSidecars(2),
+      PROMPTPO_RESULT_CACHE: "off",
+      PROMPTPO_SIDECAR_SILENCE_MS: "5000",
+    }),
+  );
+  const request = evaluation({ environment: "NoiseWorld-1", policySource: wanderer, seeds: seeds(20) });
+  const undisturbed = await collect(service.client.evaluatePolicy(request));
+  const serving = await service.logged((line) => line["msg"] === "a sidecar serves");
+  const pid = Number(serving["pid"]);
+  let isStopped = false;
+  async function* disturbing() {
+    for await (const message of service.client.evaluatePolicy(request)) {
+      if (!isStopped) process.kill(pid, "SIGSTOP");
+      isStopped = true;
+      yield message;
+    }
+  }
+  expect(await collect(disturbing())).toEqual(undisturbed);
+  await service.logged((line) => String(line["why"]).includes("no sign of life for 5000 ms"));
+  // Its successor comes when it is gone.
+  let servedCount = 0;
+  await service.logged((line) => line["msg"] === "a sidecar serves" && ++servedCount === 3);
+  expect(isAlive(pid)).toBe(false);
+});
+
 test("a sidecar that cannot start is named with its last words, and the service goes on trying", async () => {
   const database = endsWithTest(await freshDatabase());
   const service = endsWithTest(

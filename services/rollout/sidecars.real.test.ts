@@ -1,5 +1,5 @@
 // Sidecars that misbehave on purpose, and the queue before them.
-import { rollout } from "@promptpo/contracts";
+import { rollout, sha256 } from "@promptpo/contracts";
 import { describe, expect, test } from "vitest";
 import { type FakeBehaviour, fakeEpisode, startFakeSidecar, vanished } from "./testing/fake-sidecar.ts";
 import { collect, failureOf, metric } from "./testing/rollout-under-test.ts";
@@ -18,16 +18,37 @@ describe("sidecars", () => {
     expect(await metric(metrics, "promptpo_rollout_sidecar_restarts_total")).toBe(1);
   });
 
-  test("killed three times by one episode end that evaluation with the evidence and no other", async () => {
+  test("killed twice by one episode end that evaluation with the evidence and no other", async () => {
     let isDeadly = true;
     const before: FakeBehaviour["before"] = async (seed) => {
       if (isDeadly && seed === 3n) throw vanished();
     };
-    const { client, sidecars } = await start([{ before }, { before }], { PROMPTPO_RESULT_CACHE: "off" });
+    const tokens = { ada: "a".repeat(20), bob: "b".repeat(20) };
+    const { as, sidecars, metrics } = await start([{ before }, { before }], {
+      PROMPTPO_RESULT_CACHE: "off",
+      PROMPTPO_TOKENS: JSON.stringify(tokens),
+    });
+    const client = as(tokens.ada);
     const doomed = failureOf(collect(client.evaluatePolicy(fake({ requestId: "doomed" }))));
-    const other = collect(client.evaluatePolicy(fake({ seeds: [10n, 11n, 12n] })));
-    expect(await doomed).toMatchObject({ reason: "SIDECAR_DIED", metadata: { unit: "seed 3 of Fake-v0" } });
-    expect((await other).episodes).toHaveLength(3);
+    const others = [
+      collect(client.evaluatePolicy(fake({ seeds: [10n, 11n, 12n] }))),
+      collect(as(tokens.bob).evaluatePolicy(fake({ seeds: [20n, 21n, 22n] }))),
+    ];
+    const error = await doomed;
+    expect(error).toMatchObject({
+      reason: "SIDECAR_DIED",
+      metadata: {
+        unit: "seed 3 of Fake-v0",
+        environment: "Fake-v0",
+        seed: "3",
+        policy_sha256: sha256("class FakePolicy: ..."),
+        death_1: expect.stringContaining("the fake sidecar vanished"),
+        death_2: expect.stringContaining("the fake sidecar vanished"),
+      },
+    });
+    expect(error.message).toContain("2 sidecars died while they ran seed 3 of Fake-v0");
+    for (const other of others) expect((await other).episodes).toHaveLength(3);
+    expect(await metric(metrics, "promptpo_rollout_sidecar_restarts_total")).toBe(2);
     // What was simulated before is kept; the evaluation waits for somebody to ask again.
     const stored = await client.getEvaluation(rollout.GetEvaluationRequest.create({ requestId: "doomed" }));
     expect(stored.state).toBe(rollout.EvaluationState.EVALUATION_STATE_QUEUED);

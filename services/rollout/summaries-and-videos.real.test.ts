@@ -4,7 +4,7 @@ import { FleetError } from "@promptpo/service-kit";
 import { describe, expect, test } from "vitest";
 import { type FakeBehaviour, fakeEpisode } from "./testing/fake-sidecar.ts";
 import { collect, failureOf, metric } from "./testing/rollout-under-test.ts";
-import { fake, start } from "./testing/with-fakes.ts";
+import { fake, gate, start } from "./testing/with-fakes.ts";
 
 describe("summaries and videos", () => {
   const summarize =
@@ -48,6 +48,44 @@ describe("summaries and videos", () => {
     const trajectories = episodes.flatMap(({ trajectory }) => trajectory ?? []);
     await client.summarizeTrajectories(request({ resimulation: undefined, trajectories }));
     expect(calls[0]?.trajectories.map(({ npz }) => npz.toString("latin1"))).toEqual(["PK\u0003\u0004 5 1"]);
+  });
+
+  test("that are asked for at the same time are made once", async () => {
+    const door = gate();
+    const calls: sim.SummarizeRequest[] = [];
+    let renders = 0;
+    const answer = summarize(calls);
+    const { client } = await start([
+      {
+        summarize: async (asked, context) => {
+          await door.pass(context.signal);
+          return answer(asked, context);
+        },
+        render: async function* (_request, context) {
+          renders += 1;
+          await door.pass(context.signal);
+          yield { part: { $case: "data", value: Buffer.from("video") } };
+          yield sim.RenderResponse.fromPartial({ part: { $case: "summary", value: { frameCount: 1n } } });
+        },
+      },
+    ]);
+    const one = request({ requestId: "r", resimulation: { policySource: "class FakePolicy: ...", seeds: [1n] } });
+    const video = rollout.RenderEpisodeRequest.fromPartial({ environment: "Fake-v0", policySource: "", seed: 4n });
+    const leave = new AbortController();
+    const left = failureOf(client.summarizeTrajectories(one, { signal: leave.signal }));
+    await door.reached;
+    const summaries = [client.summarizeTrajectories(one), client.summarizeTrajectories(one)];
+    const videos = [client.renderEpisode(video), client.renderEpisode(video)];
+    // All have arrived once a later call is answered.
+    await client.listEnvironments(rollout.ListEnvironmentsRequest.create());
+    leave.abort();
+    expect((await left).reason).toBe("CANCELLED");
+    door.open();
+    const [first, second] = await Promise.all(summaries);
+    expect(second).toEqual(first);
+    const [shown, again] = await Promise.all(videos);
+    expect(again).toEqual(shown);
+    expect([calls.length, renders]).toEqual([1, 1]);
   });
 
   test("of an episode come as an artifact, drawn at a stride of our choice", async () => {

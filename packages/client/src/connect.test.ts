@@ -126,9 +126,10 @@ describe("an evaluation", () => {
   test("is collected in the order of its seeds", async () => {
     const { fleet } = await start();
     const told: bigint[] = [];
+    const ended: bigint[] = [];
     const { episodes, summary } = await fleet.evaluate(
       { environment: "NoiseWorld-0", policySource: source, seeds: [2n, 0n, 51n] },
-      { onEpisode: ({ seed }) => told.push(seed) },
+      { onEpisode: ({ seed }) => told.push(seed), onProgress: ({ endedCount }) => ended.push(endedCount) },
     );
     expect(episodes.map(({ seed, returnValue }) => [seed, returnValue])).toEqual([
       [2n, 2 / 3],
@@ -137,6 +138,7 @@ describe("an evaluation", () => {
     ]);
     expect(summary.stepCount).toBe(30n);
     expect(told).toEqual([2n, 0n, 51n]);
+    expect(ended).toEqual([1n, 2n, 3n]);
   });
 
   test("that breaks is asked for again by the same id, and its result is whole", async () => {

@@ -88,7 +88,7 @@ export function connect(options: ConnectOptions = {}, env: Environment = process
     },
     evaluate(request, options) {
       const message = rollout.EvaluatePolicyRequest.fromPartial({ requestId: randomUUID(), ...request });
-      return long(options, (call) => evaluateOnce(clients.rollout(), message, call, options?.onEpisode));
+      return long(options, (call) => evaluateOnce(clients.rollout(), message, call, options));
     },
 
     createRun(settings, options) {

@@ -10,18 +10,28 @@ export interface Evaluation {
   readonly summary: rollout.EvaluationSummary;
 }
 
+/** Who wants to know before it ends. After an interruption the same may be told again. */
+export interface EvaluationListeners {
+  /** Told of each episode as it ends. */
+  readonly onEpisode?: (episode: types.EpisodeResult) => void;
+  /** Told about once a second how far it is. */
+  readonly onProgress?: (progress: rollout.EvaluationProgress) => void;
+}
+
 /** One attempt. The request carries its `requestId`: the service goes on where an earlier attempt was. */
 export async function evaluateOnce(
   client: Client<rollout.RolloutServiceService>,
   request: rollout.EvaluatePolicyRequest,
   call: CallOptions,
-  onEpisode: ((episode: types.EpisodeResult) => void) | undefined,
+  told: EvaluationListeners = {},
 ): Promise<Evaluation> {
   const episodes: types.EpisodeResult[] = [];
   for await (const { part } of client.evaluatePolicy(request, call)) {
     if (part?.$case === "episode") {
       episodes.push(part.value);
-      onEpisode?.(part.value);
+      told.onEpisode?.(part.value);
+    } else if (part?.$case === "progress") {
+      told.onProgress?.(part.value);
     } else if (part?.$case === "summary") {
       return { episodes, summary: part.value };
     }

@@ -6,7 +6,7 @@
  */
 import type { llm, optimizer, rollout } from "@promptpo/contracts";
 import type { CallOptions, Client } from "@promptpo/service-kit";
-import type { Evaluation } from "./evaluate.ts";
+import type { Evaluation, EvaluationListeners } from "./evaluate.ts";
 
 /** A message with only the fields that matter. */
 type Fields<M extends { fromPartial(object: never): unknown }> = Parameters<M["fromPartial"]>[0];
@@ -34,10 +34,7 @@ export interface WatchOptions {
   readonly onInterruption?: (error: Error) => void;
 }
 
-export interface EvaluateOptions extends CallSettings {
-  /** Told of each episode as it ends. After an interruption episodes may be told again. */
-  readonly onEpisode?: (episode: Evaluation["episodes"][number]) => void;
-}
+export interface EvaluateOptions extends CallSettings, EvaluationListeners {}
 
 export interface Fleet extends AsyncDisposable {
   /** The llm-gateway, whole. Using it without its address throws. */

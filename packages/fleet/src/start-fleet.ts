@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Databases, openDatabases } from "./databases.ts";
+import { environmentFolders } from "./environment-folders.ts";
 import { stopLeftoverServices } from "./fleet-leftovers.ts";
 import {
   type FleetState,
@@ -199,6 +200,7 @@ function decided(
       PROMPTPO_PYTHON: given["PROMPTPO_PYTHON"] ?? join(checkout, ".promptpo", "venv", "bin", "python"),
       PROMPTPO_SIDECARS: given["PROMPTPO_SIDECARS"] ?? String(availableParallelism()),
       PROMPTPO_ARTIFACTS: join(folder, "artifacts"),
+      PROMPTPO_ENVIRONMENTS: environmentFolders(given["PROMPTPO_ENVIRONMENTS"], process.cwd()),
     },
     optimizer: {
       PROMPTPO_GATEWAY: state.services.gateway.address,

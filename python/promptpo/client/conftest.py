@@ -1,11 +1,17 @@
 """Fixtures of the client's tests."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from promptpo.client import Client
 from promptpo.client.small_fleet import SmallFleet
+
+if TYPE_CHECKING:
+    from promptpo.client.real_fleet import RealFleet
 
 
 @pytest.fixture
@@ -20,3 +26,12 @@ def client(servers: SmallFleet) -> Iterator[Client]:
     address = servers.address
     with Client(gateway=address, rollout=address, optimizer=address, environment={}) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[RealFleet]:
+    """A rollout service with two sidecars, for all tests that need a real one."""
+    from promptpo.client.real_fleet import RealFleet
+
+    with RealFleet() as fleet:
+        yield fleet

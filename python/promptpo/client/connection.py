@@ -19,9 +19,12 @@ Part: TypeAlias = Literal["gateway", "rollout", "optimizer"]
 
 MAX_MESSAGE_BYTES: Final = 64 << 20
 
-_OPTIONS: Final = (
+_SIZES: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+)
+_OPTIONS: Final = (
+    *_SIZES,
     ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
     # A machine that vanished without a word is found within a minute.
     ("grpc.keepalive_time_ms", 40_000),
@@ -30,6 +33,15 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+
+SIDECAR_OPTIONS: Final = (
+    *_SIZES,
+    ("grpc.keepalive_time_ms", 40_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # A connection of its own for each stream: one that broke says nothing about the next attempt.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+"""Of a stream to one sidecar."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,8 @@ class Connection:
         if target is None:
             raise FleetError(
                 "PRECONDITION_FAILED",
-                f'the address of the {part} is not known: give Client({part}="host:port") '
-                f"or set PROMPTPO_{part.upper()}",
+                f'the address of the {part} is not known: give {part}="host:port" or set '
+                f"PROMPTPO_{part.upper()} (`promptpo up` prints it)",
             )
         return target
 

@@ -20,6 +20,7 @@ from promptpo.client.reasons import DOMAIN, REASONS, reason_of_code
 Detail = TypeVar("Detail", bound=Message)
 
 _TRAILER: Final = "grpc-status-details-bin"
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _TOO_LARGE: Final = re.compile(r"larger than max|max message size|size larger than", re.IGNORECASE)
 
 
@@ -85,6 +86,12 @@ def from_call(error: grpc.RpcError, unavailable: str, what: str) -> FleetError:
             return FleetError(unavailable, f"{what}: no answer ({details})")
         return FleetError(reason_of_code(code, unavailable), details or what, code=code)
     return _from_status(sent, code, details, unavailable)
+
+
+def from_status(sent: status_pb2.Status, unavailable: str) -> FleetError:
+    """The error that a peer told in a message, where no call failed."""
+    code = _CODES.get(sent.code, grpc.StatusCode.UNKNOWN)
+    return _from_status(sent, code, sent.message, unavailable)
 
 
 def _status_of(call: grpc.Call) -> status_pb2.Status | None:

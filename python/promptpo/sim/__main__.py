@@ -22,6 +22,11 @@ def main(arguments: list[str]) -> int:
         metavar="HOST:PORT",
         help="where to serve grpc; port 0 is a free one",
     )
+    parser.add_argument(
+        "--listen-sessions",
+        metavar="HOST:PORT",
+        help="a second listener for clients of environment sessions, who need nothing else of a sidecar",
+    )
     chosen = parser.parse_args(arguments)
     drain_ms = os.environ.get("PROMPTPO_DRAIN_MS", "10000")
     if not drain_ms.isdecimal():
@@ -35,6 +40,7 @@ def main(arguments: list[str]) -> int:
 
     config = Config(
         listen=chosen.listen,
+        listen_sessions=chosen.listen_sessions,
         unconfined=os.environ.get("PROMPTPO_UNCONFINED") == "1",
         drain_s=int(drain_ms) / 1000,
     )

@@ -15,18 +15,24 @@ DOMAIN: Final = "promptpo"
 """`google.rpc.ErrorInfo.domain` of every error."""
 
 Reason: TypeAlias = Literal[
+    "ALREADY_EXISTS",
     "CANCELLED",
     "CANNOT_CONFINE",
+    "CONFLICT",
     "INTERNAL",
     "INVALID_ARGUMENT",
     "INVALID_SEEDS",
+    "MALFORMED_MESSAGE",
+    "MESSAGE_TOO_LARGE",
     "POLICY_TOO_LARGE",
     "RENDERING_UNAVAILABLE",
     "SHUTTING_DOWN",
     "SIDECAR_DIED",
     "SIMULATOR_FAILED",
+    "UNAUTHENTICATED",
     "UNIMPLEMENTED",
     "UNKNOWN_ENVIRONMENT",
+    "UNKNOWN_SESSION",
     "UNKNOWN_VARIANT",
     "VERSION_MISMATCH",
 ]
@@ -43,18 +49,24 @@ class ReasonRow:
 
 
 REASONS: Final[Mapping[Reason, ReasonRow]] = {
+    "ALREADY_EXISTS": ReasonRow("ALREADY_EXISTS", False),
     "CANCELLED": ReasonRow("CANCELLED", False),
     "CANNOT_CONFINE": ReasonRow("FAILED_PRECONDITION", False),
+    "CONFLICT": ReasonRow("ABORTED", True),
     "INTERNAL": ReasonRow("INTERNAL", False),
     "INVALID_ARGUMENT": ReasonRow("INVALID_ARGUMENT", False),
     "INVALID_SEEDS": ReasonRow("INVALID_ARGUMENT", False),
+    "MALFORMED_MESSAGE": ReasonRow("INVALID_ARGUMENT", False),
+    "MESSAGE_TOO_LARGE": ReasonRow("RESOURCE_EXHAUSTED", False),
     "POLICY_TOO_LARGE": ReasonRow("INVALID_ARGUMENT", False),
     "RENDERING_UNAVAILABLE": ReasonRow("FAILED_PRECONDITION", False),
     "SHUTTING_DOWN": ReasonRow("UNAVAILABLE", True),
     "SIDECAR_DIED": ReasonRow("UNAVAILABLE", True),
     "SIMULATOR_FAILED": ReasonRow("INTERNAL", False),
+    "UNAUTHENTICATED": ReasonRow("UNAUTHENTICATED", False),
     "UNIMPLEMENTED": ReasonRow("UNIMPLEMENTED", False),
     "UNKNOWN_ENVIRONMENT": ReasonRow("NOT_FOUND", False),
+    "UNKNOWN_SESSION": ReasonRow("NOT_FOUND", False),
     "UNKNOWN_VARIANT": ReasonRow("NOT_FOUND", False),
     "VERSION_MISMATCH": ReasonRow("FAILED_PRECONDITION", False),
 }
@@ -81,7 +93,12 @@ class SimError(Exception):
     def decode(data: bytes) -> SimError:
         """From `encode`."""
         reason, message, metadata = json.loads(data)
-        return SimError(next((known for known in _KNOWN if known == reason), "INTERNAL"), message, metadata)
+        return SimError(decoded_reason(reason), message, metadata)
+
+
+def decoded_reason(reason: str) -> Reason:
+    """A reason that came as text; INTERNAL for one that is not in the table."""
+    return next((known for known in _KNOWN if known == reason), "INTERNAL")
 
 
 def invalid(field: str, problem: str) -> SimError:

@@ -21,13 +21,14 @@ import numpy.typing as npt
 from promptpo.sim.environments import registry
 from promptpo.sim.environments.base import ActionSpace, Observation
 
-PACKAGES: Final = ("gymnasium", "metaworld", "mujoco", "numpy", "scipy")
+PACKAGES: Final = ("gymnasium", "gymnasium-robotics", "metaworld", "mujoco", "numpy", "scipy")
 """Everything numeric between a policy's source and a return. Python itself is added as major.minor: `sum` of
 floats changed with a minor version, nothing does with a patch."""
 
 CANNED: Final[Mapping[str, str]] = {
     "mujoco": "HalfCheetah-v5",
     "metaworld": "pick-place-v3",
+    "pointmaze": "PointMaze_Large-v3",
     "noiseworld": "NoiseWorld-1",
 }
 """The environment that stands for each family: contacts, and for Meta-World its reset and reward."""

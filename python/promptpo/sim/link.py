@@ -36,6 +36,10 @@ class Kind(IntEnum):
     """From the worker: the job is done (or was cancelled)."""
     ERROR = 9
     """From the worker, instead of END: a SimError."""
+    ENVIRONMENT = 10
+    """To the worker: a DescribeEnvironmentRequest. One part: DescribeEnvironmentResponse."""
+    COUNT = 11
+    """From the worker, before END or ERROR: how many policy processes the job started, an integer."""
 
 
 _HEADER: Final = struct.Struct("<BQI")

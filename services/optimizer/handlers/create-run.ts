@@ -1,8 +1,9 @@
 // CreateRun: settings are completed and checked, the environment's texts are frozen into the log, and the run begins.
 // A request id seen before gives back its run. With validate_only nothing is written.
-import { canonicalJson, type llm, optimizer, rollout, sha256 } from "@promptpo/contracts";
+import { canonicalJson, type llm, optimizer, type rollout, sha256 } from "@promptpo/contracts";
 import { FleetError, nearest } from "@promptpo/service-kit/errors.ts";
 import { runIdOfRequest } from "../core/candidate-id.ts";
+import { environmentJson } from "../core/environment-json.ts";
 import { estimateRun } from "../core/estimate.ts";
 import { estimateTokens } from "../core/history.ts";
 import { resolveSettings } from "../core/resolve-settings.ts";
@@ -43,7 +44,7 @@ export function createRun(ports: HandlerPorts): OptimizerHandler<"createRun"> {
 
     const created: optimizer.RunCreated = {
       settings: resolved.settings,
-      environmentJson: canonicalJson(JSON.parse(JSON.stringify(rollout.Environment.toJSON(environment)))),
+      environmentJson: environmentJson(environment),
       promptVersion: PROMPT_VERSION,
     };
     const run = await runs.create(

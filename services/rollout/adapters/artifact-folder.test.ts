@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -56,11 +56,38 @@ test("what is not there is not found, and a folder that cannot be written says s
   await expect(blocked.put(Buffer.from("x"), "text/plain")).rejects.toMatchObject({ reason: "ARTIFACTS_UNAVAILABLE" });
 });
 
+test("what was stored, asked for or read again is not old, and what is used meanwhile is not removed", async () => {
+  const artifacts = new ArtifactFolder(folder);
+  const long = new Date(0);
+  const hashes: string[] = [];
+  for (const word of ["stored", "asked for", "read", "left"]) {
+    const { sha256 } = await artifacts.put(Buffer.from(word), "text/plain");
+    utimesSync(join(folder, sha256.slice(0, 2), sha256), long, long);
+    hashes.push(sha256);
+  }
+  const [, asked = "", read = "", left = ""] = hashes;
+  const old = async () => {
+    const found: string[] = [];
+    for await (const some of artifacts.unusedSince(1_000)) found.push(...some);
+    return found;
+  };
+  expect((await old()).sort()).toEqual(hashes.toSorted());
+  await artifacts.put(Buffer.from("stored"), "text/plain");
+  await artifacts.has(asked);
+  await artifacts.describe(read);
+  expect(await old()).toEqual([left]);
+  expect([await artifacts.removeUnused(asked, 1_000), await artifacts.removeUnused(left, 1_000)]).toEqual([0, 1]);
+  expect(await artifacts.removeUnused(left, 1_000)).toBe(0);
+  expect([await artifacts.has(asked), await artifacts.has(left)]).toEqual([true, false]);
+  expect(await new ArtifactFolder(join(folder, "none")).unusedSince(1_000).next()).toMatchObject({ done: true });
+});
+
 test("the kind of an artifact is read from its bytes", async () => {
   const artifacts = new ArtifactFolder(folder);
   const kinds = [
     ["\0\0\0\u0018ftypisom", "video/mp4"],
     ["PK\u0003\u0004rest", "application/x-npz"],
+    ["PAR1rest", "application/vnd.apache.parquet"],
     ["", "application/octet-stream"],
   ] as const;
   for (const [head, mediaType] of kinds) {

@@ -6,7 +6,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { access, mkdir, open, rename, rm } from "node:fs/promises";
+import { access, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256, types } from "@promptpo/contracts";
 import { FleetError } from "@promptpo/service-kit";
@@ -27,7 +27,10 @@ export class ArtifactFolder implements Artifacts {
     const ref = types.ArtifactRef.create({ sha256: hash, sizeBytes: BigInt(bytes.length), mediaType });
     const path = this.#pathOf(hash);
     try {
-      if (await intact(path, hash)) return ref;
+      if (await intact(path, hash)) {
+        await markUsed(path);
+        return ref;
+      }
       await mkdir(dirname(path), { recursive: true });
       await writeWhole(path, bytes);
     } catch (error) {
@@ -41,6 +44,8 @@ export class ArtifactFolder implements Artifacts {
   async has(hash: string): Promise<boolean> {
     try {
       await access(this.#pathOf(hash));
+      // Whoever asks is about to refer to it.
+      await markUsed(this.#pathOf(hash));
       return true;
     } catch {
       return false;
@@ -50,6 +55,7 @@ export class ArtifactFolder implements Artifacts {
   async describe(hash: string): Promise<types.ArtifactRef> {
     await using file = await this.#open(hash);
     const { size } = await file.stat();
+    await markUsed(this.#pathOf(hash));
     const head = Buffer.alloc(16);
     await file.read(head, 0, head.length, 0);
     return types.ArtifactRef.create({ sha256: hash, sizeBytes: BigInt(size), mediaType: mediaTypeOf(head) });
@@ -78,6 +84,30 @@ export class ArtifactFolder implements Artifacts {
       );
     }
     if (held !== undefined) yield held;
+  }
+
+  /** Hashes of artifacts that were neither stored nor asked for since then (milliseconds of the epoch), some at a time. */
+  async *unusedSince(ms: number): AsyncGenerator<string[], void, void> {
+    for (const name of await namesIn(this.#folder)) {
+      if (!/^[0-9a-f]{2}$/.test(name)) continue;
+      const folder = join(this.#folder, name);
+      const old: string[] = [];
+      for (const file of await namesIn(folder)) {
+        if ((await usedAt(join(folder, file))) >= ms) continue;
+        if (/^[0-9a-f]{64}$/.test(file)) old.push(file);
+        // What a killed process was writing.
+        else if (file.endsWith(".part")) await rm(join(folder, file), { force: true });
+      }
+      if (old.length > 0) yield old;
+    }
+  }
+
+  /** Removes it unless it was used since; how many were removed. */
+  async removeUnused(hash: string, ms: number): Promise<number> {
+    const path = this.#pathOf(hash);
+    if ((await usedAt(path)) >= ms) return 0;
+    await rm(path, { force: true });
+    return 1;
   }
 
   /** Two levels: a folder with a hundred thousand files is slow to list. */
@@ -130,11 +160,39 @@ async function intact(path: string, hash: string): Promise<boolean> {
   return digest.digest("hex") === hash;
 }
 
+/** A file's time says when it was used last, so that what is in use is not removed as old. In a folder that can only be
+ * read nothing is removed, and nothing is marked. */
+async function markUsed(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(() => undefined);
+}
+
+/** Milliseconds of the epoch; infinite for a file that is gone. */
+async function usedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return Number.POSITIVE_INFINITY;
+    throw error;
+  }
+}
+
+/** Sorted; none where the folder is not there. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
 /** From the bytes alone: the name holds nothing but the hash. */
 function mediaTypeOf(head: Uint8Array): string {
   const text = Buffer.from(head).toString("latin1");
   if (text.slice(4, 8) === "ftyp") return "video/mp4";
   if (text.startsWith("PK\u0003\u0004")) return "application/x-npz";
+  if (text.startsWith("PAR1")) return "application/vnd.apache.parquet";
   return "application/octet-stream";
 }
 

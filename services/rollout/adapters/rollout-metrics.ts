@@ -1,10 +1,13 @@
 /**
- * The service's own metrics. Labels are bounded: families, outcomes and states, never ids or tenants.
+ * The service's own metrics. Labels are bounded: what comes from callers (environments, tenants) is shown by name for the
+ * first few and as `other` beyond; ids are never shown.
  */
-import { types } from "@promptpo/contracts";
+import { type rollout, type sim, types } from "@promptpo/contracts";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { RolloutMetrics } from "../handlers/ports.ts";
+import { BoundedLabel } from "./bounded-label.ts";
 import type { DispatcherMetrics } from "./dispatch/dispatcher.ts";
+import type { StepMetrics } from "./dispatch/episodes-job.ts";
 import type { SidecarStates } from "./sidecars/sidecar-fleet.ts";
 
 /** Read when /metrics is asked for. */
@@ -13,9 +16,24 @@ export interface Gauged {
   readonly states: SidecarStates;
 }
 
-export class PrometheusMetrics implements RolloutMetrics, DispatcherMetrics {
+/** All that come with the service, and a few of the operator's own. */
+const ENVIRONMENTS_MOST = 100;
+const FAMILIES_MOST = 20;
+const TENANTS_MOST = 50;
+/** From a bare loop's step to a policy that thinks for seconds. */
+const STEP_SECONDS = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 0.1, 1];
+
+export class PrometheusMetrics implements RolloutMetrics, DispatcherMetrics, StepMetrics {
+  readonly #environments = new BoundedLabel(ENVIRONMENTS_MOST);
+  readonly #families = new BoundedLabel(FAMILIES_MOST);
+  readonly #tenants = new BoundedLabel(TENANTS_MOST);
   readonly #episodes: Counter<"family" | "outcome" | "source">;
   readonly #steps: Counter<"family">;
+  readonly #tenantEpisodes: Counter<"environment" | "tenant">;
+  readonly #tenantSteps: Counter<"environment" | "tenant">;
+  readonly #failures: Counter<"family" | "tenant" | "cause">;
+  readonly #actSeconds: Histogram<"family" | "environment">;
+  readonly #stepSeconds: Histogram<"family" | "environment">;
   readonly #wait: Histogram;
   readonly #block: Histogram<"family">;
   readonly #restarts: Counter;
@@ -35,6 +53,38 @@ export class PrometheusMetrics implements RolloutMetrics, DispatcherMetrics {
       name: "promptpo_rollout_environment_steps_total",
       help: "Environment steps simulated for evaluations.",
       labelNames: ["family"],
+      registers,
+    });
+    this.#tenantEpisodes = new Counter({
+      name: "promptpo_rollout_tenant_episodes_total",
+      help: "Episodes simulated for evaluations, by environment and tenant.",
+      labelNames: ["environment", "tenant"],
+      registers,
+    });
+    this.#tenantSteps = new Counter({
+      name: "promptpo_rollout_tenant_steps_total",
+      help: "Environment steps simulated for evaluations, by environment and tenant.",
+      labelNames: ["environment", "tenant"],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: "promptpo_rollout_policy_failures_total",
+      help: "Simulated episodes that the policy's failure ended; cause is the kind of failure, kills by limit among them.",
+      labelNames: ["family", "tenant", "cause"],
+      registers,
+    });
+    this.#actSeconds = new Histogram({
+      name: "promptpo_rollout_policy_act_seconds",
+      help: "From an observation to the policy's action, the exchange with its process included; a few steps an episode.",
+      labelNames: ["family", "environment"],
+      buckets: STEP_SECONDS,
+      registers,
+    });
+    this.#stepSeconds = new Histogram({
+      name: "promptpo_rollout_simulator_step_seconds",
+      help: "The simulator's own time of a step; a few steps an episode.",
+      labelNames: ["family", "environment"],
+      buckets: STEP_SECONDS,
       registers,
     });
     this.#wait = new Histogram({
@@ -83,16 +133,30 @@ export class PrometheusMetrics implements RolloutMetrics, DispatcherMetrics {
     });
   }
 
-  episode({ family, result, cached }: { family: string; result: types.EpisodeResult; cached: boolean }): void {
-    this.#episodes.inc({ family, outcome: outcomeOf(result), source: cached ? "cached" : "simulated" });
-    if (!cached) this.#steps.inc({ family }, Number(result.length));
+  episode({ environment, tenant: name, result, cached }: Parameters<RolloutMetrics["episode"]>[0]): void {
+    const family = this.#families.of(environment.family);
+    const outcome = outcomeOf(result);
+    this.#episodes.inc({ family, outcome, source: cached ? "cached" : "simulated" });
+    if (cached) return;
+    const steps = Number(result.length);
+    const labels = { environment: this.#environments.of(environment.id), tenant: this.#tenants.of(name) };
+    this.#steps.inc({ family }, steps);
+    this.#tenantEpisodes.inc(labels);
+    this.#tenantSteps.inc(labels, steps);
+    if (result.error !== undefined) this.#failures.inc({ family, tenant: labels.tenant, cause: outcome });
+  }
+
+  steps({ family, id }: rollout.Environment, { actSeconds, stepSeconds }: sim.StepTimings): void {
+    const labels = { family: this.#families.of(family), environment: this.#environments.of(id) };
+    for (const seconds of actSeconds) this.#actSeconds.observe(labels, seconds);
+    for (const seconds of stepSeconds) this.#stepSeconds.observe(labels, seconds);
   }
 
   waited(seconds: number): void {
     this.#wait.observe(seconds);
   }
   block(family: string, seconds: number): void {
-    this.#block.observe({ family }, seconds);
+    this.#block.observe({ family: this.#families.of(family) }, seconds);
   }
   restart(): void {
     this.#restarts.inc();

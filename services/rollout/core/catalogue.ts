@@ -32,6 +32,11 @@ export class Catalogue {
     return this.#defaults.map((environment) => environment.id);
   }
 
+  /** What its code is; "" for the service's own, undefined for an id that is not listed. */
+  revisionOf(id: string): string | undefined {
+    return this.#byId.get(id)?.values().next().value?.revision;
+  }
+
   /** Texts included. An empty `variant` is the default. Throws UNKNOWN_ENVIRONMENT or UNKNOWN_VARIANT. */
   find(id: string, variant: string): rollout.Environment {
     const variants = this.#byId.get(id);

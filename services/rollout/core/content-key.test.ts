@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { contentKeys } from "./content-key.ts";
 import { parseEvaluation } from "./evaluation-spec.ts";
 
-const here = { variant: "default", fingerprintDigest: "f", confined: true };
+const here = { variant: "default", revision: "", fingerprintDigest: "f", confined: true };
 const keys = (
   more: Parameters<typeof rollout.EvaluatePolicyRequest.fromPartial>[0] = {},
   circumstances: Partial<typeof here> = {},
@@ -43,8 +43,11 @@ test("everything that can change a result changes the key", () => {
     keys({ limits: { memoryBytes: 2n ** 29n } }),
     keys({ capture: { all: true } }),
     keys({ capture: { all: true, stride: 2 } }),
+    keys({ capture: { all: true, format: rollout.TrajectoryFormat.TRAJECTORY_FORMAT_PARQUET } }),
     keys({}, { variant: "key_info" }),
     keys({}, { fingerprintDigest: "g" }),
+    keys({}, { revision: "sha256:1" }),
+    keys({}, { revision: "sha256:2" }),
     keys({}, { confined: false }),
   ].flat();
   expect(new Set(all).size).toBe(all.length);

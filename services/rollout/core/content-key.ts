@@ -13,6 +13,8 @@ const VERSION = 1;
 export interface ContentCircumstances {
   /** The variant with the default resolved. */
   readonly variant: string;
+  /** Of the environment's own code; "" for those that come with the service. */
+  readonly revision: string;
   readonly fingerprintDigest: string;
   readonly confined: boolean;
 }
@@ -20,7 +22,7 @@ export interface ContentCircumstances {
 /** One key an episode, in the order of the seeds. Lower-case hex. */
 export function contentKeys(
   spec: EvaluationSpec,
-  { variant, fingerprintDigest, confined }: ContentCircumstances,
+  { variant, revision, fingerprintDigest, confined }: ContentCircumstances,
 ): string[] {
   const sourceSha256 = sha256(spec.policySource);
   // A policy object that lives on carries state from the seeds before: a chain of hashes stands for all of them.
@@ -30,10 +32,13 @@ export function contentKeys(
       version: VERSION,
       environment: spec.environment,
       variant,
+      ...(revision === "" ? {} : { revision }),
       source_sha256: sourceSha256,
       seed: String(seed),
       before: spec.sharedPolicy ? `after ${before}` : "nothing",
       limits: { ...spec.limits },
+      // Only where it is not the first one that there was: keys of older entries stay as they are.
+      ...(spec.captured.has(seed) && spec.captureFormat !== "NPZ" ? { capture_format: spec.captureFormat } : {}),
       capture_stride: spec.captured.has(seed) ? spec.captureStride : null,
       fingerprint: fingerprintDigest,
       confined,

@@ -22,6 +22,9 @@ test("a plain request gets the defaults, all of them set", () => {
   const spec = parse({});
   expect(spec).toMatchObject({ sharedPolicy: false, limits: DEFAULT_LIMITS, captureStride: 1 });
   expect(spec.captured.size).toBe(0);
+  expect(spec.captureFormat).toBe("NPZ");
+  const format = rollout.TrajectoryFormat.TRAJECTORY_FORMAT_PARQUET;
+  expect(parse({ capture: { all: true, format } })).toMatchObject({ captureFormat: "PARQUET" });
   expect(limitsMessage(spec.limits)).toEqual({
     actionCpu: durationFromMs(2_000),
     episodeCpu: durationFromMs(120_000),
@@ -52,7 +55,7 @@ test("a source beyond the limit is refused by its bytes, not its characters", ()
 test("limits, capture, lifetime and request_id outside their range are named together", () => {
   const error = refusal({
     limits: { actionCpu: durationFromMs(0), memoryBytes: 5n },
-    capture: { seeds: [9n], stride: -1 },
+    capture: { seeds: [9n], stride: -1, format: 7 as rollout.TrajectoryFormat },
     policyLifetime: 17 as types.PolicyLifetime,
     requestId: "a b",
   });
@@ -63,6 +66,7 @@ test("limits, capture, lifetime and request_id outside their range are named tog
     "request_id",
     "policy_lifetime",
     "capture.stride",
+    "capture.format",
     "capture.seeds",
   ]);
 });

@@ -11,6 +11,8 @@ import { requestIdViolations } from "./request-id.ts";
 import { seedViolations } from "./seeds.ts";
 import { refuseLongSource } from "./source.ts";
 
+export type TrajectoryFormatName = "NPZ" | "PARQUET";
+
 export interface EvaluationSpec {
   readonly environment: string;
   /** As asked for: empty means the default one. */
@@ -27,12 +29,19 @@ export interface EvaluationSpec {
   readonly captured: ReadonlySet<bigint>;
   /** Every k-th step is recorded, at least 1. */
   readonly captureStride: number;
+  readonly captureFormat: TrajectoryFormatName;
   readonly runId: string;
   /** Lower-case hex sha-256 over everything that was asked, the request_id left out. */
   readonly bodySha256: string;
 }
 
 const STRIDE_MOST = 10_000;
+
+const FORMATS: Readonly<Partial<Record<rollout.TrajectoryFormat, TrajectoryFormatName>>> = {
+  [rollout.TrajectoryFormat.TRAJECTORY_FORMAT_UNSPECIFIED]: "NPZ",
+  [rollout.TrajectoryFormat.TRAJECTORY_FORMAT_NPZ]: "NPZ",
+  [rollout.TrajectoryFormat.TRAJECTORY_FORMAT_PARQUET]: "PARQUET",
+};
 
 /** Throws INVALID_SEEDS, POLICY_TOO_LARGE or INVALID_ARGUMENT. */
 export function parseEvaluation(request: rollout.EvaluatePolicyRequest, path = ""): EvaluationSpec {
@@ -57,6 +66,7 @@ export function parseEvaluation(request: rollout.EvaluatePolicyRequest, path = "
     limits,
     captured: new Set(request.capture?.all === true ? request.seeds : (request.capture?.seeds ?? [])),
     captureStride: Math.max(1, request.capture?.stride ?? 1),
+    captureFormat: FORMATS[request.capture?.format ?? 0] ?? "NPZ",
     runId: request.runId,
     bodySha256: sha256(rollout.EvaluatePolicyRequest.encode({ ...request, requestId: "" }).finish()),
   };
@@ -93,6 +103,10 @@ function captureViolations(request: rollout.EvaluatePolicyRequest, at: (field: s
   const violations: Violation[] = [];
   if (capture.stride < 0 || capture.stride > STRIDE_MOST) {
     violations.push({ field: at("capture.stride"), description: `is ${capture.stride}; must be 0 to ${STRIDE_MOST}` });
+  }
+  if (FORMATS[capture.format] === undefined) {
+    const description = "is none of TRAJECTORY_FORMAT_NPZ, TRAJECTORY_FORMAT_PARQUET";
+    violations.push({ field: at("capture.format"), description });
   }
   const asked = new Set(request.seeds);
   const stranger = capture.seeds.find((seed) => !asked.has(seed));

@@ -1,7 +1,7 @@
 /**
  * A request for a video, parsed at the door.
  */
-import type { rollout } from "@promptpo/contracts";
+import { rollout, sha256 } from "@promptpo/contracts";
 import type { Violation } from "@promptpo/service-kit/errors.ts";
 import { refuse } from "./evaluation-spec.ts";
 import { type CompiledLimits, compileLimits } from "./limits.ts";
@@ -18,6 +18,8 @@ export interface RenderSpec {
   /** Pixels; undefined: the sidecar's choice. */
   readonly height: number | undefined;
   readonly limits: CompiledLimits;
+  /** Lower-case hex sha-256 over everything that was asked. */
+  readonly bodySha256: string;
 }
 
 const STRIDE_MOST = 10_000;
@@ -51,6 +53,7 @@ export function parseRender(request: rollout.RenderEpisodeRequest): RenderSpec {
     stride: request.stride === 0 ? undefined : request.stride,
     height: request.height === 0 ? undefined : request.height,
     limits,
+    bodySha256: sha256(rollout.RenderEpisodeRequest.encode(request).finish()),
   };
 }
 

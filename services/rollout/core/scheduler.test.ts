@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Block, Scheduler, type SchedulerOptions } from "./scheduler.ts";
 
-const roomy: SchedulerOptions = { tenantUnitsMost: 1e6, unitsMost: 1e6, blockCost: 1_000, deathsMost: 3 };
+const roomy: SchedulerOptions = { tenantUnitsMost: 1e6, unitsMost: 1e6, blockCost: 1_000, deathsMost: 2 };
 
 interface PlannedTask {
   readonly tenant: string;
@@ -144,7 +144,7 @@ test("a tenant's own tasks are served in order of arrival, and a lost block goes
   expect(scheduler.next(1)).toMatchObject({ task: 2, units: [0] });
 });
 
-test("a unit that kills three sidecars is given up, and units beside it lose nothing", () => {
+test("a unit that kills two sidecars is given up, and units beside it lose nothing", () => {
   const scheduler = new Scheduler(roomy);
   scheduler.add({ id: 1, tenant: "a", unitCount: 4, unitCost: 10, whole: false });
   const killer = 1;
@@ -162,13 +162,69 @@ test("a unit that kills three sidecars is given up, and units beside it lose not
       scheduler.unitDone(block, unit);
       done.push(unit);
     }
-    if (died) givenUp = scheduler.blockLost(block, true);
-    else scheduler.blockDone(block);
+    if (died) {
+      const loss = scheduler.blockLost(block, true);
+      expect(loss.suspects).toEqual([killer]);
+      givenUp = loss.givenUp;
+    } else scheduler.blockDone(block);
   }
   expect(givenUp).toBe(killer);
   expect(done).toEqual([0]);
   // It took neighbours along only the first time.
-  expect(sizes).toEqual([2, 1, 1]);
+  expect(sizes).toEqual([2, 1]);
+});
+
+test("units that ran side by side when a sidecar died run alone afterwards, and only the killer is given up", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 8 }).chain((count) =>
+        fc.record({
+          count: fc.constant(count),
+          killer: fc.nat({ max: count - 1 }),
+          // Which units end before the killer does its work, wherever they stand in the block.
+          before: fc.uniqueArray(fc.nat({ max: count - 1 })),
+        }),
+      ),
+      ({ count, killer, before }) => {
+        const scheduler = new Scheduler(roomy);
+        scheduler.add({ id: 1, tenant: "a", unitCount: count, unitCost: 1, whole: false });
+        const done: number[] = [];
+        let deaths = 0;
+        let givenUp: number | undefined;
+        for (let block = scheduler.next(1); block !== undefined; block = scheduler.next(1)) {
+          const dies = block.units.includes(killer);
+          for (const unit of block.units) {
+            if (unit === killer || (dies && !before.includes(unit))) continue;
+            scheduler.unitDone(block, unit);
+            done.push(unit);
+          }
+          if (!dies) {
+            scheduler.blockDone(block);
+            continue;
+          }
+          deaths += 1;
+          if (deaths > 1) expect(block.units).toEqual([killer]);
+          const loss = scheduler.blockLost(block, true);
+          expect(loss.suspects).toContain(killer);
+          givenUp = loss.givenUp;
+          if (givenUp !== undefined) break;
+        }
+        expect([givenUp, deaths]).toEqual([killer, 2]);
+        expect(new Set(done).size).toBe(done.length);
+      },
+    ),
+  );
+});
+
+test("a result that comes twice, or for a unit of another block, is an error", () => {
+  const scheduler = new Scheduler(roomy);
+  scheduler.add({ id: 1, tenant: "a", unitCount: 4, unitCost: 10, whole: false });
+  const block = scheduler.next(1);
+  if (block === undefined) throw new Error("it waits");
+  expect(block.units).toEqual([0, 1]);
+  scheduler.unitDone(block, 1);
+  expect(() => scheduler.unitDone(block, 1)).toThrow();
+  expect(() => scheduler.unitDone(block, 2)).toThrow();
 });
 
 test("deaths that are nobody's fault do not count", () => {
@@ -177,7 +233,7 @@ test("deaths that are nobody's fault do not count", () => {
   for (let death = 0; death < 10; death += 1) {
     const block = scheduler.next(1);
     if (block === undefined) throw new Error("it waits again");
-    expect(scheduler.blockLost(block, false)).toBeUndefined();
+    expect(scheduler.blockLost(block, false)).toEqual({ suspects: [], givenUp: undefined });
   }
 });
 
@@ -204,7 +260,7 @@ test("a removed task gives up its place and names its running blocks", () => {
   expect(scheduler.next(1)).toBeUndefined();
   if (running !== undefined) {
     scheduler.unitDone(running, 0);
-    expect(scheduler.blockLost(running, true)).toBeUndefined();
+    expect(scheduler.blockLost(running, true)).toEqual({ suspects: [], givenUp: undefined });
   }
   expect(scheduler.waitingCount).toBe(0);
 });

@@ -32,12 +32,20 @@ export interface Task {
   readonly whole: boolean;
 }
 
-/** Units of one task, run in this order by one sidecar. */
+/** Units of one task, run by one sidecar: in this order where they depend on each other, else perhaps side by side. */
 export interface Block {
   readonly id: number;
   readonly task: number;
   readonly units: readonly number[];
 }
+
+export interface Loss {
+  /** The units that may have run when the sidecar died; none: nobody is to blame. */
+  readonly suspects: readonly number[];
+  /** The one of them that has used up its chances. */
+  readonly givenUp: number | undefined;
+}
+const NOBODY: Loss = { suspects: [], givenUp: undefined };
 
 interface TaskState {
   readonly task: Task;
@@ -50,8 +58,8 @@ interface TaskState {
 
 interface BlockState {
   readonly block: Block;
-  /** How many of the units are done. */
-  progress: number;
+  /** Units that are not done. */
+  readonly left: Set<number>;
 }
 
 interface TenantState {
@@ -115,12 +123,11 @@ export class Scheduler {
     }
   }
 
-  /** The block's next unit has its result. Units of a block end in its order. */
+  /** A unit of the block has its result. */
   unitDone(block: Block, unit: number): void {
     const state = this.#tasks.get(block.task)?.blocks.get(block.id);
     if (state === undefined) return; // The task was removed meanwhile.
-    if (block.units[state.progress] !== unit) throw new Error(`unit ${unit} ended out of order`);
-    state.progress += 1;
+    if (!state.left.delete(unit)) throw new Error(`unit ${unit} is none of the block's, or ended twice`);
   }
 
   /** Whether the task has nothing left to run once this block is over. The block must be done to its end. */
@@ -128,7 +135,7 @@ export class Scheduler {
     const state = this.#tasks.get(block.task);
     const ended = state?.blocks.get(block.id);
     if (state === undefined || ended === undefined) return false;
-    if (ended.progress < block.units.length) throw new Error(`block ${block.id} ended early`);
+    if (ended.left.size > 0) throw new Error(`block ${block.id} ended early`);
     state.blocks.delete(block.id);
     if (state.waiting.length > 0 || state.blocks.size > 0) return false;
     this.#tasks.delete(block.task);
@@ -136,23 +143,23 @@ export class Scheduler {
   }
 
   /**
-   * The block's sidecar is gone: what is not done waits again, before everything else of its task. With `blame` the unit
-   * that was running is held responsible; the answer is that unit if it has used up its chances (the caller then fails
-   * and removes the task).
+   * The block's sidecar is gone: what is not done waits again, before everything else of its task. With `blame` the units
+   * that may have been running are suspected: from then on each runs alone, and one that has used up its chances is given
+   * up (the caller then fails and removes the task).
    */
-  blockLost(block: Block, blame: boolean): number | undefined {
+  blockLost(block: Block, blame: boolean): Loss {
     const state = this.#tasks.get(block.task);
     const lost = state?.blocks.get(block.id);
-    if (state === undefined || lost === undefined) return undefined;
+    if (state === undefined || lost === undefined) return NOBODY;
     state.blocks.delete(block.id);
-    const left = block.units.slice(lost.progress);
-    const suspect = left[0];
+    const left = [...lost.left];
     state.waiting = (state.task.whole ? [...block.units] : [...left, ...state.waiting]).sort((a, b) => a - b);
     this.#enqueue(state.task);
-    if (!blame || suspect === undefined) return undefined;
-    const deaths = (state.deaths.get(suspect) ?? 0) + 1;
-    state.deaths.set(suspect, deaths);
-    return deaths >= this.#options.deathsMost ? suspect : undefined;
+    if (!blame) return NOBODY;
+    const suspects = state.task.whole ? left.slice(0, 1) : left;
+    for (const unit of suspects) state.deaths.set(unit, (state.deaths.get(unit) ?? 0) + 1);
+    const givenUp = suspects.find((unit) => (state.deaths.get(unit) ?? 0) >= this.#options.deathsMost);
+    return { suspects, givenUp };
   }
 
   /** Forgets a task. The answer is its blocks that still run, for the caller to stop. */
@@ -187,7 +194,7 @@ export class Scheduler {
     const block: Block = { id: this.#nextBlock, task: state.task.id, units: state.waiting.slice(0, size) };
     this.#nextBlock += 1;
     state.waiting = state.waiting.slice(size);
-    state.blocks.set(block.id, { block, progress: 0 });
+    state.blocks.set(block.id, { block, left: new Set(block.units) });
     if (state.waiting.length === 0) tenant.queue.shift();
     if (tenant.queue.length === 0) this.#leave(name);
     return block;

@@ -34,6 +34,21 @@ export class SeedOrder<T> {
     return this.#values.flatMap((value, index) => (value === undefined ? [index] : []));
   }
 
+  /** Indices with a result, ascending. */
+  get known(): number[] {
+    return this.#values.flatMap((value, index) => (value === undefined ? [] : [index]));
+  }
+
+  /** How many results there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** How many there will be. */
+  get length(): number {
+    return this.#values.length;
+  }
+
   get complete(): boolean {
     return this.#count === this.#values.length;
   }

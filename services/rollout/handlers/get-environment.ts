@@ -11,8 +11,9 @@ export function getEnvironment({
 }: Pick<Ports, "simulators">): Handlers<rollout.RolloutServiceService>["getEnvironment"] {
   return async (request, context) => {
     using deadline = simulators.watchDeadline(context.deadlineMs);
-    const simulation = await simulators.simulation(AbortSignal.any([context.signal, deadline.signal]));
-    const found = simulation.catalogue.find(request.environment, request.variant);
+    const signal = AbortSignal.any([context.signal, deadline.signal]);
+    const simulation = await simulators.simulation(signal);
+    const found = await simulators.environment(simulation, request.environment, request.variant, signal);
     const basic = request.view === rollout.EnvironmentView.ENVIRONMENT_VIEW_BASIC;
     return rollout.GetEnvironmentResponse.create({
       environment: basic ? withoutTexts(found) : found,

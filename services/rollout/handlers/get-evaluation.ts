@@ -16,11 +16,16 @@ export function getEvaluation(
     const record = await evaluations.find(key);
     if (record === undefined) throw unknownEvaluation(requestId);
     return rollout.GetEvaluationResponse.create({
-      state: evaluationState(record.state, running.isStarted(key) === true),
+      state: evaluationState(record.state, running.isStarted(key) === true || isRunningElsewhere(record)),
       episodes: record.episodes.map(({ result }) => result),
       summary: record.summary,
     });
   };
+}
+
+/** What waits elsewhere has no episodes yet; that it runs is known once it has. */
+function isRunningElsewhere({ isHeldElsewhere, episodes }: EvaluationRecord): boolean {
+  return isHeldElsewhere && episodes.length > 0;
 }
 
 /** An open evaluation that no sidecar works on waits: for a sidecar, or for its caller to ask again. */

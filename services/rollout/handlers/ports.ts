@@ -3,7 +3,7 @@
  */
 import type { rollout, sim, types } from "@promptpo/contracts";
 import type { Catalogue } from "../core/catalogue.ts";
-import type { EvaluationSpec } from "../core/evaluation-spec.ts";
+import type { EvaluationSpec, TrajectoryFormatName } from "../core/evaluation-spec.ts";
 import type { RenderSpec } from "../core/render-spec.ts";
 import type { SummarySpec } from "../core/summary-spec.ts";
 
@@ -15,6 +15,9 @@ export interface EvaluationKey {
 
 /** OPEN: not all episodes are there, whether or not somebody works on them. */
 export type EvaluationStateName = "OPEN" | "SUCCEEDED" | "CANCELLED";
+
+/** TAKEN: open, and another replica works on it now. */
+export type KeptState = EvaluationStateName | "TAKEN";
 
 export interface StoredEpisode {
   /** Place in the list of seeds, from 0. */
@@ -28,6 +31,8 @@ export interface EvaluationRecord {
   readonly bodySha256: string;
   readonly state: EvaluationStateName;
   readonly episodeCount: number;
+  /** Another replica that lives works on it. */
+  readonly isHeldElsewhere: boolean;
   /** In seed order; some may be missing while the state is not SUCCEEDED. */
   readonly episodes: readonly StoredEpisode[];
   /** Set when the state is SUCCEEDED. */
@@ -44,17 +49,63 @@ export interface NewEvaluation {
   readonly fingerprintDigest: string;
 }
 
+/** The right to add to an open evaluation, until another replica claims it. */
+export interface Claim {
+  readonly key: EvaluationKey;
+  /** A number that every claim raises: the store takes nothing that comes with a lower one. */
+  readonly fence: bigint;
+}
+
+export interface OpenedEvaluation {
+  readonly record: EvaluationRecord;
+  /** Undefined: another replica works on it, or there is nothing to do. */
+  readonly claim: Claim | undefined;
+}
+
 /** Evaluations by request_id, durable. Every method may fail with DATABASE_UNAVAILABLE. */
 export interface EvaluationRecords {
-  find(key: EvaluationKey): Promise<EvaluationRecord | undefined>;
-  /** Makes the record, or finds the one that is there; episodes of another fingerprint are dropped while it is OPEN. */
-  open(key: EvaluationKey, evaluation: NewEvaluation): Promise<EvaluationRecord>;
-  /** Stores what is not stored, if the evaluation is OPEN; the state tells. */
-  addEpisodes(key: EvaluationKey, episodes: readonly StoredEpisode[]): Promise<EvaluationStateName>;
-  /** SUCCEEDED if it was OPEN and has all its episodes; the state tells. */
-  finish(key: EvaluationKey, summary: rollout.EvaluationSummary): Promise<EvaluationStateName>;
+  /** Without the episodes at the places that are `known`. */
+  find(key: EvaluationKey, known?: readonly number[]): Promise<EvaluationRecord | undefined>;
+  /**
+   * Makes the record, or finds the one that is there, and claims it where it is OPEN and no other replica that lives holds
+   * it. Episodes of another fingerprint are dropped then. Call it while `Replica.hold` is held.
+   */
+  open(key: EvaluationKey, evaluation: NewEvaluation, known?: readonly number[]): Promise<OpenedEvaluation>;
+  /** Stores what is not stored, if the evaluation is OPEN and ours; the state tells. */
+  addEpisodes(claim: Claim, episodes: readonly StoredEpisode[]): Promise<KeptState>;
+  /** SUCCEEDED if it was OPEN and ours and has all its episodes; the state tells. */
+  finish(claim: Claim, summary: rollout.EvaluationSummary): Promise<KeptState>;
+  /** Nobody works on it any more, unless somebody took it over or it ended. */
+  release(claim: Claim): Promise<void>;
+  /** From now on its changes are news. */
+  watch(key: EvaluationKey): Promise<void>;
   /** CANCELLED if it was OPEN; the state tells; undefined: never heard of. Every replica is told. */
   cancel(key: EvaluationKey): Promise<EvaluationStateName | undefined>;
+}
+
+/** This process among those that work on evaluations. */
+export interface Replica {
+  /** While it is held, other replicas take this one to be alive. */
+  hold(): Promise<Disposable>;
+}
+
+export interface NewsWatch extends Disposable {
+  /**
+   * Resolves when there may be news since it resolved last (or since the watch began); may resolve without any. Fails when
+   * the signal aborts. One waits at a time.
+   */
+  changed(signal: AbortSignal): Promise<void>;
+}
+
+/** News of evaluations that other replicas work on. */
+export interface News {
+  watch(key: EvaluationKey): NewsWatch;
+}
+
+/** The clock, where callers are told how far something is. No result may depend on it. */
+export interface Pace {
+  /** The time between two messages of progress, from now on. To be disposed. */
+  pause(): { readonly over: Promise<void> } & Disposable;
 }
 
 export interface SummaryRecord {
@@ -82,6 +133,24 @@ export interface Artifacts {
   describe(sha256: string): Promise<types.ArtifactRef>;
   /** The bytes from `offset` on in pieces; the last piece only once all bytes had the right hash, else ARTIFACT_DAMAGED. */
   read(sha256: string, offset: number): AsyncIterable<Buffer>;
+}
+
+export interface TrajectoryRecord {
+  /** As the sidecar recorded it. */
+  readonly npz: Uint8Array;
+  readonly seed: bigint;
+  readonly format: TrajectoryFormatName;
+  /** Every so manieth step was recorded. */
+  readonly stride: number;
+}
+export interface TrajectoryFile {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+}
+
+/** Trajectories in the formats that callers may ask for; the same bytes for the same trajectory. */
+export interface TrajectoryFiles {
+  encode(record: TrajectoryRecord): TrajectoryFile;
 }
 
 /** What the sidecars agree to be. */
@@ -131,8 +200,15 @@ export interface RenderedVideo {
 
 /** The sidecars behind their queue. Errors: QUEUE_FULL, NO_SIDECAR, CANNOT_CONFINE, SIDECAR_DIED, SIMULATOR_FAILED. */
 export interface Simulators {
+  /** Episodes of all tenants that wait for a sidecar. */
+  readonly waitingCount: number;
   /** What is simulated here; waits for the first sidecar, but not past the deadline. */
   simulation(signal: AbortSignal): Promise<Simulation>;
+  /**
+   * One environment, texts included, as it is now: also one that is not listed (`gym:<id>`). An empty `variant` is the
+   * default. Throws UNKNOWN_ENVIRONMENT or UNKNOWN_VARIANT; INVALID_ARGUMENT for somebody's own that is broken.
+   */
+  environment(simulation: Simulation, id: string, variant: string, signal: AbortSignal): Promise<rollout.Environment>;
   runEpisodes(order: EpisodesOrder, listener: EpisodeListener, signal: AbortSignal): Promise<void>;
   summarize(order: SummaryOrder, signal: AbortSignal): Promise<rollout.SummarizeTrajectoriesResponse>;
   render(order: RenderOrder, signal: AbortSignal): Promise<RenderedVideo>;
@@ -145,15 +221,24 @@ export interface Simulators {
 
 /** Counts that handlers know and nobody else. */
 export interface RolloutMetrics {
-  episode(episode: { family: string; result: types.EpisodeResult; cached: boolean }): void;
+  episode(episode: {
+    environment: rollout.Environment;
+    tenant: string;
+    result: types.EpisodeResult;
+    cached: boolean;
+  }): void;
 }
 
 export interface Ports {
   readonly evaluations: EvaluationRecords;
+  readonly replica: Replica;
+  readonly news: News;
+  readonly pace: Pace;
   readonly summaries: SummaryRecords;
   /** Undefined: the cache is off. */
   readonly exactEpisodes: ExactEpisodes | undefined;
   readonly artifacts: Artifacts;
+  readonly trajectoryFiles: TrajectoryFiles;
   readonly simulators: Simulators;
   readonly metrics: RolloutMetrics;
 }

@@ -4,6 +4,7 @@ import { openDatabase, silentLogger } from "@promptpo/service-kit";
 import { afterEach, expect, test } from "vitest";
 import { EvaluationStore } from "./evaluation-store.ts";
 import { ExactEpisodeStore } from "./exact-episode-store.ts";
+import { ReplicaStore } from "./replica-store.ts";
 
 const stack: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -18,7 +19,14 @@ async function open() {
     log: silentLogger(),
   });
   stack.push(fresh, database);
-  return { database, store: new EvaluationStore(database) };
+  return { database, store: new EvaluationStore(database, "replica") };
+}
+
+/** Opens it and holds it. */
+async function claimed(store: EvaluationStore, more: ReturnType<typeof evaluation> = evaluation()) {
+  const { claim, record } = await store.open(key, more);
+  if (claim === undefined) throw new Error("another replica holds it");
+  return { claim, record };
 }
 
 const key = { tenant: "t", requestId: "run/r1/c00/evaluation/0" };
@@ -40,13 +48,13 @@ const summary = rollout.EvaluationSummary.fromPartial({ meanReturn: 1 / 3, stepC
 
 test("results come back as they went in: doubles to the last bit, NaN, infinities, 64-bit numbers", async () => {
   const { store } = await open();
-  await store.open(key, evaluation());
+  const { claim } = await claimed(store);
   const values = [0.1 + 0.2, Number.MIN_VALUE, -Number.MAX_VALUE];
   await store.addEpisodes(
-    key,
+    claim,
     values.map((value, position) => episode(position, value)),
   );
-  expect(await store.finish(key, { ...summary, meanReturn: Number.NaN })).toBe("SUCCEEDED");
+  expect(await store.finish(claim, { ...summary, meanReturn: Number.NaN })).toBe("SUCCEEDED");
   const record = await store.find(key);
   expect(record?.episodes.map(({ result }) => result.returnValue)).toEqual(values);
   expect(record?.summary).toMatchObject({ meanReturn: Number.NaN, stepCount: 2n ** 60n });
@@ -54,10 +62,10 @@ test("results come back as they went in: doubles to the last bit, NaN, infinitie
 
 test("an episode is stored once, however many write it at once", async () => {
   const { store } = await open();
-  await store.open(key, evaluation());
-  await Promise.all(Array.from({ length: 8 }, () => store.addEpisodes(key, [episode(0), episode(2), episode(1)])));
+  const { claim } = await claimed(store);
+  await Promise.all(Array.from({ length: 8 }, () => store.addEpisodes(claim, [episode(0), episode(2), episode(1)])));
   expect((await store.find(key))?.episodes.map(({ position }) => position)).toEqual([0, 1, 2]);
-  expect(await Promise.all([store.finish(key, summary), store.finish(key, summary)])).toEqual([
+  expect(await Promise.all([store.finish(claim, summary), store.finish(claim, summary)])).toEqual([
     "SUCCEEDED",
     "SUCCEEDED",
   ]);
@@ -67,38 +75,95 @@ test("a cancelled evaluation takes nothing more, and everybody is told", async (
   const { store } = await open();
   const told = Promise.withResolvers<unknown>();
   stack.push(await store.onCancelled((cancelled) => told.resolve(cancelled)));
-  await store.open(key, evaluation());
-  await store.addEpisodes(key, [episode(0)]);
+  const { claim } = await claimed(store);
+  await store.addEpisodes(claim, [episode(0)]);
   expect(await store.cancel(key)).toBe("CANCELLED");
   expect(await told.promise).toEqual(key);
-  expect(await store.addEpisodes(key, [episode(1), episode(2)])).toBe("CANCELLED");
-  expect(await store.finish(key, summary)).toBe("CANCELLED");
+  expect(await store.addEpisodes(claim, [episode(1), episode(2)])).toBe("CANCELLED");
+  expect(await store.finish(claim, summary)).toBe("CANCELLED");
   expect((await store.find(key))?.episodes).toHaveLength(1);
   expect(await store.cancel({ ...key, tenant: "other" })).toBeUndefined();
 });
 
 test("an evaluation that lacks episodes does not finish, and one that has finished is not cancelled", async () => {
   const { store } = await open();
-  await store.open(key, evaluation());
-  await store.addEpisodes(key, [episode(0), episode(1)]);
-  expect(await store.finish(key, summary)).toBe("OPEN");
-  await store.addEpisodes(key, [episode(2)]);
-  expect(await store.finish(key, summary)).toBe("SUCCEEDED");
+  const { claim } = await claimed(store);
+  await store.addEpisodes(claim, [episode(0), episode(1)]);
+  expect(await store.finish(claim, summary)).toBe("OPEN");
+  await store.addEpisodes(claim, [episode(2)]);
+  expect(await store.finish(claim, summary)).toBe("SUCCEEDED");
   expect(await store.cancel(key)).toBe("SUCCEEDED");
 });
 
 test("opened again under another fingerprint, an unfinished evaluation starts over and a finished one stays", async () => {
   const { store } = await open();
-  await store.open(key, evaluation());
-  await store.addEpisodes(key, [episode(0), episode(1)]);
-  expect((await store.open(key, evaluation())).episodes).toHaveLength(2);
-  expect((await store.open(key, evaluation("g"))).episodes).toEqual([]);
+  const first = await claimed(store);
+  await store.addEpisodes(first.claim, [episode(0), episode(1)]);
+  expect((await claimed(store)).record.episodes).toHaveLength(2);
+  const { claim, record } = await claimed(store, evaluation("g"));
+  expect(record.episodes).toEqual([]);
   await store.addEpisodes(
-    key,
+    claim,
     [0, 1, 2].map((position) => episode(position, 1, "g")),
   );
-  await store.finish(key, summary);
-  expect((await store.open(key, evaluation())).episodes).toHaveLength(3);
+  await store.finish(claim, summary);
+  const again = await store.open(key, evaluation());
+  expect(again.claim).toBeUndefined();
+  expect(again.record.episodes).toHaveLength(3);
+});
+
+test("two replicas that open an evaluation at once: one holds it, and the other hears of what it stores", async () => {
+  const { database, store } = await open();
+  const other = new EvaluationStore(database, "other");
+  const replicas = new ReplicaStore(database);
+  await Promise.all([replicas.extend("replica", 60_000), replicas.extend("other", 60_000)]);
+  const opened = await Promise.all([store.open(key, evaluation()), other.open(key, evaluation())]);
+  const [claim, ...more] = opened.flatMap((one) => one.claim ?? []);
+  expect(more).toEqual([]);
+  if (claim === undefined) throw new Error("nobody holds it");
+  const [holder, follower] = opened[0].claim === undefined ? [other, store] : [store, other];
+  expect((await holder.find(key))?.isHeldElsewhere).toBe(false);
+  expect((await follower.find(key))?.isHeldElsewhere).toBe(true);
+
+  let heard = Promise.withResolvers<unknown>();
+  stack.push(await follower.onNews((about) => heard.resolve(about)));
+  await follower.watch(key);
+  await holder.addEpisodes(claim, [episode(1), episode(2)]);
+  expect(await heard.promise).toEqual(key);
+  expect((await follower.find(key, [0, 2]))?.episodes.map(({ position }) => position)).toEqual([1]);
+  heard = Promise.withResolvers();
+  await holder.addEpisodes(claim, [episode(0)]);
+  await holder.finish(claim, summary);
+  expect(await heard.promise).toEqual(key);
+});
+
+test("a replica whose lease has lapsed is taken over from, and can store nothing any more", async () => {
+  const { database, store } = await open();
+  const other = new EvaluationStore(database, "other");
+  const replicas = new ReplicaStore(database);
+  await replicas.extend("replica", 60_000);
+  const { claim } = await claimed(store);
+  await store.addEpisodes(claim, [episode(0)]);
+  expect((await other.open(key, evaluation())).claim).toBeUndefined();
+  await replicas.extend("replica", -1);
+  const { claim: taken, record } = await claimed(other);
+  expect(record.episodes).toHaveLength(1);
+  expect(await store.addEpisodes(claim, [episode(1, 99)])).toBe("TAKEN");
+  expect(await store.finish(claim, summary)).toBe("TAKEN");
+  await store.release(claim);
+  expect(await other.addEpisodes(taken, [episode(1), episode(2)])).toBe("OPEN");
+  expect(await other.finish(taken, summary)).toBe("SUCCEEDED");
+  expect((await store.find(key))?.episodes.map(({ result }) => result.returnValue)).toEqual([0, 1 / 3, 2 / 3]);
+});
+
+test("what a replica lets go of is free at once, and a request of another body is nobody's", async () => {
+  const { database, store } = await open();
+  const other = new EvaluationStore(database, "other");
+  await new ReplicaStore(database).extend("replica", 60_000);
+  const { claim } = await claimed(store);
+  await store.release(claim);
+  expect((await other.open(key, { ...evaluation(), bodySha256: "c" })).claim).toBeUndefined();
+  expect((await other.open(key, evaluation())).claim).toBeDefined();
 });
 
 test("exact episodes are found by key, and the first one stored stands", async () => {

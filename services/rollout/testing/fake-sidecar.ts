@@ -15,13 +15,16 @@ import {
   startService,
 } from "@promptpo/service-kit";
 import { z } from "zod";
+import { type FakeSessionBehaviour, FakeSessions } from "./fake-sessions.ts";
 
-export interface FakeBehaviour {
+export interface FakeBehaviour extends FakeSessionBehaviour {
   readonly digest?: string;
   readonly confined?: boolean;
   readonly horizon?: number;
   /** Called before each episode: throw to fail the call, wait to hold it up. */
   readonly before?: (seed: bigint, request: sim.RunBlockRequest, signal: AbortSignal) => Promise<void>;
+  /** Environments beyond those of the handshake; without it there are none. */
+  readonly describe?: Handlers<sim.SimulatorService>["describeEnvironment"];
   readonly summarize?: Handlers<sim.SimulatorService>["summarize"];
   readonly render?: Handlers<sim.SimulatorService>["render"];
 }
@@ -32,6 +35,7 @@ export interface FakeSidecar extends AsyncDisposable {
   readonly blocks: sim.RunBlockRequest[];
   /** Seeds answered, in order. */
   readonly answered: bigint[];
+  readonly sessions: FakeSessions;
   /** Calls that are answered at this moment. */
   readonly active: () => number;
   stop(): Promise<void>;
@@ -49,6 +53,7 @@ export function fakeEpisode(seed: bigint): types.EpisodeResult {
 export async function startFakeSidecar(behaviour: FakeBehaviour = {}, listen = "127.0.0.1:0"): Promise<FakeSidecar> {
   const blocks: sim.RunBlockRequest[] = [];
   const answered: bigint[] = [];
+  const sessions = new FakeSessions(behaviour);
   let active = 0;
   const handlers: Partial<Handlers<sim.SimulatorService>> = {
     handshake: async () => hello(behaviour),
@@ -64,12 +69,16 @@ export async function startFakeSidecar(behaviour: FakeBehaviour = {}, listen = "
             yield { part: { $case: "trajectory", value: { seed, npz } } };
           }
           answered.push(seed);
+          const timings = { seed, actSeconds: [2 ** -13, 2 ** -12], stepSeconds: [2 ** -14, 2 ** -12] };
+          yield { part: { $case: "timings", value: timings } };
           yield { part: { $case: "episode", value: fakeEpisode(seed) } };
         }
       } finally {
         active -= 1;
       }
     },
+    ...sessions.handlers,
+    ...(behaviour.describe === undefined ? {} : { describeEnvironment: behaviour.describe }),
     ...(behaviour.summarize === undefined ? {} : { summarize: behaviour.summarize }),
     ...(behaviour.render === undefined ? {} : { render: behaviour.render }),
   };
@@ -82,6 +91,7 @@ export async function startFakeSidecar(behaviour: FakeBehaviour = {}, listen = "
     address: service.address,
     blocks,
     answered,
+    sessions,
     active: () => active,
     stop: () => service.stop(),
     [Symbol.asyncDispose]: () => service.stop(),

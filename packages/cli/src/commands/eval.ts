@@ -32,6 +32,8 @@ export async function evaluate(policy: string, options: EvalOptions, context: Co
     if (part?.$case === "episode") {
       episodes.push(part.value);
       if (context.output.live) context.output.note(context.output.colors.dim(`seed ${part.value.seed} done`));
+    } else if (part?.$case === "progress") {
+      if (context.output.live) context.output.note(context.output.colors.dim(progressLine(part.value)));
     } else if (part?.$case === "summary") summary = part.value;
   }
   if (summary === undefined) throw new Error("the rollout service ended the evaluation without its summary");
@@ -40,6 +42,11 @@ export async function evaluate(policy: string, options: EvalOptions, context: Co
   if (!summary.confined)
     context.output.note(context.output.colors.yellow("the policy ran unconfined (PROMPTPO_UNCONFINED)"));
   return summary.failedCount === 0n ? EXIT.ok : EXIT.failed;
+}
+
+function progressLine({ endedCount, episodeCount, stepCount, queuedCount }: rollout.EvaluationProgress): string {
+  const waiting = queuedCount > 0n ? `, ${formatCount(queuedCount)} episodes of all callers wait` : "";
+  return `${formatCount(endedCount)} of ${formatCount(episodeCount)} episodes, ${formatCount(stepCount)} steps${waiting}`;
 }
 
 export function evalLines(

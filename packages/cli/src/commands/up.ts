@@ -45,6 +45,10 @@ function print(fleet: Fleet, context: CommandContext): void {
     context.output.data(
       `${name.padEnd(10)} ${address}  metrics http://${fleet.metrics[name as keyof Fleet["metrics"]]}/metrics`,
     );
+  const variables = Object.entries(fleet.addresses).map(
+    ([name, address]) => `PROMPTPO_${name.toUpperCase()}=${address}`,
+  );
+  context.output.data(`export ${variables.join(" ")}  # for programs of yours`);
   if (fleet.recording !== undefined)
     context.output.data(`answers    ${fleet.recording.folder} (${fleet.recording.mode})`);
 }

@@ -183,6 +183,8 @@ export class SmallFleet implements AsyncDisposable {
               ...broken,
             });
             yield { part: { $case: "episode", value } };
+            const progress = { episodeCount: BigInt(seeds.length), endedCount: BigInt(sent) };
+            yield { part: { $case: "progress", value: rollout.EvaluationProgress.fromPartial(progress) } };
           }
           const meanReturn = seeds.reduce((sum, seed) => sum + Number(seed) / 3, 0) / seeds.length;
           const value = rollout.EvaluationSummary.fromPartial({ meanReturn, stepCount: BigInt(10 * seeds.length) });

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,7 @@ class EnvironmentSpec:
     id: str
     """As a user writes it: "HalfCheetah-v5", "button-press-v3", "NoiseWorld-4"."""
     family: str
-    """"mujoco", "metaworld", "noiseworld": the folder."""
+    """"mujoco", "metaworld", "noiseworld", ...: the folder; "yours" is anybody's own."""
     variant: str
     """The variant this spec is of; "default" where there is only one."""
     variants: tuple[str, ...]
@@ -88,11 +88,15 @@ class EnvironmentSpec:
     reward_kinds: tuple[RewardKind, ...]
     """The kinds of reward text that exist for the id."""
     default_reward_kind: RewardKind
+    lanes: int = 1
+    """Environments that one process may step in turns. More than 1 only where a test shows that objects share
+    no state: an episode must not see its neighbours."""
+    revision: str = ""
+    """What the environment's own code is beyond what the numeric fingerprint covers; "" for ours."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """What one step brought."""
+class Step(NamedTuple):
+    """What one step brought. A tuple: one is made at every step."""
 
     observation: Observation
     reward: float

@@ -10,60 +10,59 @@ import difflib
 from functools import cache
 from importlib import import_module
 
+from promptpo.sim.environments import yours
 from promptpo.sim.environments.base import Environment, EnvironmentSpec
 from promptpo.sim.environments.family import Family
+from promptpo.sim.environments.unknown import BrokenEnvironment, UnknownEnvironment, UnknownVariant
 
-FAMILIES = ("mujoco", "metaworld", "noiseworld")
+__all__ = [
+    "FAMILIES",
+    "BrokenEnvironment",
+    "UnknownEnvironment",
+    "UnknownVariant",
+    "family_of",
+    "ids",
+    "make",
+    "spec",
+]
+
+FAMILIES = ("mujoco", "metaworld", "pointmaze", "noiseworld")
 """In the order in which ids are listed. Each is a package beside this file that exports `FAMILY`."""
 
 
-class UnknownEnvironment(LookupError):
-    """No environment has this id. The caller's fault; `nearest` holds up to three ids that look like it."""
-
-    def __init__(self, id: str, nearest: tuple[str, ...]) -> None:  # noqa: A002 - the spec's own word
-        self.id = id
-        self.nearest = nearest
-        hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-        super().__init__(f"no environment is called {id!r}{hint}")
-
-
-class UnknownVariant(LookupError):
-    """The environment exists and has no such variant. The caller's fault."""
-
-    def __init__(self, id: str, variant: str, variants: tuple[str, ...]) -> None:  # noqa: A002
-        self.id = id
-        self.variant = variant
-        self.variants = variants
-        super().__init__(f"{id} has no variant {variant!r}; it has: {', '.join(variants)}")
-
-
 def ids() -> tuple[str, ...]:
-    """All environment ids, families in order, each once."""
-    return tuple(dict.fromkeys(name for name, _ in _table()))
+    """All environment ids, families in order, each once; then those of others' folders and packages."""
+    ours = dict.fromkeys(name for name, _ in _table())
+    return (*ours, *yours.ids(frozenset(ours)))
 
 
 def spec(id: str, variant: str | None = None) -> EnvironmentSpec:  # noqa: A002
-    """The spec of `id` in `variant` (None: its default). Raises UnknownEnvironment, UnknownVariant."""
+    """The spec of `id` in `variant` (None: its default). Raises UnknownEnvironment, UnknownVariant,
+    BrokenEnvironment."""
     return _find(id, variant)[1]
 
 
 def make(id: str, variant: str | None = None) -> Environment:  # noqa: A002
-    """Builds an environment; the caller closes it. Raises UnknownEnvironment, UnknownVariant."""
+    """Builds an environment; the caller closes it. Raises UnknownEnvironment, UnknownVariant,
+    BrokenEnvironment."""
     family, found = _find(id, variant)
     return family.make(found)
 
 
 def family_of(id: str, variant: str | None = None) -> tuple[Family, EnvironmentSpec]:  # noqa: A002
-    """The family that owns `id`, and the spec. Raises UnknownEnvironment, UnknownVariant."""
+    """The family that owns `id`, and the spec. Raises UnknownEnvironment, UnknownVariant,
+    BrokenEnvironment."""
     return _find(id, variant)
 
 
 def _find(id: str, variant: str | None) -> tuple[Family, EnvironmentSpec]:  # noqa: A002
     table = _table()
-    known = ids()
-    if id not in known:
-        raise UnknownEnvironment(id, _nearest(id, known))
     variants = tuple(v for i, v in table if i == id)
+    if not variants:
+        theirs = yours.find(id, variant)
+        if theirs is None:
+            raise UnknownEnvironment(id, _nearest(id, ids()))
+        return theirs
     found = table.get((id, variants[0] if variant is None else variant))
     if found is None:
         raise UnknownVariant(id, str(variant), variants)

@@ -38,6 +38,21 @@ def episode(env, seed, acts):
     return seen
 
 
+def in_turns(episodes):
+    """Steps several (environment, seed, actions) in turns; the bytes of each, as `episode` gives them."""
+    seen = [[*(field.tobytes() for field in env.reset(seed))] for env, seed, _ in episodes]
+    running = set(range(len(episodes)))
+    for number in range(STEPS):
+        for index in sorted(running):
+            step = episodes[index][0].step(episodes[index][2][number])
+            seen[index] += [field.tobytes() for field in step.observation]
+            seen[index].append(np.float64(step.reward).tobytes())
+            seen[index].append(bytes((step.terminated, step.truncated, step.success)))
+            if step.terminated or step.truncated:
+                running.discard(index)
+    return seen
+
+
 def test_keeps_what_its_spec_says_and_what_came_before_is_not_seen(env):
     # One test and not several: making and resetting is what takes the time.
     spec = env.spec
@@ -60,6 +75,8 @@ def test_keeps_what_its_spec_says_and_what_came_before_is_not_seen(env):
         assert episode(fresh, 3, acts) == seed_3, "the episode depends on what the object has done before"
         if spec.family != "noiseworld":
             assert seed_4 != seed_3
+        if spec.lanes > 1:
+            assert in_turns([(env, 4, acts), (fresh, 3, acts)]) == [seed_4, seed_3], "neighbours are seen"
     finally:
         fresh.close()
         fresh.close()

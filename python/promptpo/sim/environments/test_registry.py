@@ -11,7 +11,9 @@ from promptpo.sim.environments.naming import policy_class
 def test_the_environments_of_every_family_are_listed_once():
     ids = registry.ids()
     assert len(ids) == len(set(ids))
-    assert {"HalfCheetah-v5", "Hopper-v5", "Swimmer-v5", "Reacher-v5"} <= set(ids)
+    assert {"Ant-v5", "HalfCheetah-v5", "Hopper-v5", "Humanoid-v5", "Swimmer-v5", "Reacher-v5"} <= set(ids)
+    assert "InvertedDoublePendulum-v5" in ids
+    assert {"PointMaze_Large-v3", "PointMaze_Large_Diverse_G-v3"} <= set(ids)
     assert {f"NoiseWorld-{n}" for n in range(7)} <= set(ids)
     assert sum(registry.spec(env_id).family == "metaworld" for env_id in ids) == 50
 
@@ -23,6 +25,7 @@ def test_the_environments_of_every_family_are_listed_once():
         ("button-press-v3", "ButtonPressPolicy"),
         ("NoiseWorld-4", "NoiseWorldPolicy"),
         ("PointMaze_Large-v3", "PointMazeLargePolicy"),
+        ("PointMaze_Large_Diverse_G-v3", "PointMazeLargeDiverseGPolicy"),
     ],
 )
 def test_a_policy_class_is_named_after_its_environment(env_id, name):
@@ -56,7 +59,8 @@ def test_specs_and_texts_import_no_simulator():
         "from promptpo.sim.environments import registry\n"
         "from promptpo.sim.environments.texts import texts\n"
         "[texts(id, v) for id in registry.ids() for v in registry.spec(id).variants]\n"
-        "print([m for m in ('gymnasium', 'mujoco', 'metaworld', 'scipy', 'PIL') if m in sys.modules])"
+        "print([m for m in ('gymnasium', 'mujoco', 'metaworld', 'gymnasium_robotics', 'scipy', 'PIL')\n"
+        "       if m in sys.modules])"
     )
     assert run(code) == "[]\n"
 
@@ -67,7 +71,7 @@ def test_making_environments_prints_nothing_even_where_the_asked_for_opengl_is_m
         "os.environ['MUJOCO_GL'] = 'osmesa'\n"
         "os.environ['PROMPTPO_OSMESA'] = '/nowhere'\n"
         "from promptpo.sim.environments import registry\n"
-        "for id in ('Hopper-v5', 'reach-v3', 'NoiseWorld-0'):\n"
+        "for id in ('Hopper-v5', 'reach-v3', 'PointMaze_Large-v3', 'NoiseWorld-0'):\n"
         "    env = registry.make(id)\n"
         "    env.reset(0)\n"
         "    env.close()\n"

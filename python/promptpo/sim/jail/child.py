@@ -42,7 +42,7 @@ from .syscalls import NAMES
 METHODS: Final = {"act": "act", "summarize": "summarize_trajectory"}
 """Mode -> the method that the policy's class must have."""
 
-_RESERVE: Final = mmap.mmap(-1, 4 << 20)
+_RESERVE: Final = mmap.mmap(-1, 4 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 """Address space given back before a failure is told: a policy that used all of its own leaves none for
 that."""
 
@@ -92,38 +92,38 @@ def run(inherited: Inheritance, request_fd: int, answer_fd: int) -> NoReturn:
 def _answer(setup: Setup, speaker: _Speaker, clock: VirtualClock) -> NoReturn:
     """Construct, then one action an observation, for ever."""
     layout = ObservationLayout(setup.fields)
-    unpack, size = layout.unpacker(), layout.frame_bytes
-    _, make = observation_type(tuple(field.name for field in setup.fields))
+    size = layout.frame_bytes
+    _, make = observation_type(layout.readers())
+    clock.read = lambda: max(speaker.sequence - 1, 0) * setup.dt
     act = construct(setup.source, setup.class_name, METHODS["act"]).act
     speaker.say(READY)
     read, write, pack = os.read, os.write, _action_packer(setup.action_bytes)
-    dt = setup.dt
+    request_fd, answer_fd = confine.REQUEST_FD, confine.ANSWER_FD
     while True:
-        data = read(confine.REQUEST_FD, size)
-        if len(data) != size:
-            data = _rest(data, size)
-        sequence = int.from_bytes(data[:8], "little")
-        speaker.sequence = sequence
-        clock.now = (sequence - 1) * dt
-        write(confine.ANSWER_FD, pack(sequence, act(make(unpack(data)))))
+        # Every name and call in this loop is paid for at each step, with cold caches.
+        frame = read(request_fd, size)
+        if len(frame) != size:
+            frame = _rest(frame, size)
+        speaker.frame = frame
+        write(answer_fd, pack(frame, act(make(frame))))
 
 
 def _summarize(setup: Setup, speaker: _Speaker, clock: VirtualClock) -> None:
     """Construct, take a whole trajectory, answer once."""
     layout = ObservationLayout(setup.fields)
-    unpack, size = layout.unpacker(), layout.frame_bytes
-    _, make = observation_type(tuple(field.name for field in setup.fields))
+    size = layout.frame_bytes
+    _, make = observation_type(layout.readers())
     program = construct(setup.source, setup.class_name, METHODS["summarize"])
     speaker.say(READY)
     trajectory = []
     while True:
-        data = _rest(b"", size)
-        sequence, what = frames.REQUEST_HEADER.unpack_from(data)
-        speaker.sequence = sequence
-        if what == END:
+        frame = _rest(b"", size)
+        speaker.frame = frame
+        if frames.REQUEST_HEADER.unpack_from(frame)[1] == END:
             break
-        trajectory.append(make(unpack(data)))
-    clock.now = len(trajectory) * setup.dt
+        trajectory.append(make(frame))
+    end = len(trajectory) * setup.dt
+    clock.read = lambda: end
     text = program.summarize_trajectory(trajectory)
     if not isinstance(text, str):
         message = f"summarize_trajectory returned {type(text).__name__}, expected a str"
@@ -141,8 +141,14 @@ class _Speaker:
     """Everything said but actions."""
 
     def __init__(self, action_bytes: int) -> None:
-        self.sequence = 0
+        self.frame = bytes(8)
+        """The request that is being answered."""
         self._action_bytes = action_bytes
+
+    @property
+    def sequence(self) -> int:
+        """Its number; 0 before the first."""
+        return int.from_bytes(self.frame[:8], "little")
 
     def say(self, status: int, blob: bytes = b"") -> None:
         data = frames.pack_status(self.sequence, status, len(blob), self._action_bytes) + blob
@@ -170,14 +176,24 @@ class _Trap:
 TRAP: Final = _Trap()
 
 
-def _action_packer(action_bytes: int) -> Callable[[int, Any], bytes]:
-    """`frames.pack_action` for what `act` returned; the header's constant part is kept between equal
-    actions."""
-    known: dict[tuple[np.dtype[Any], tuple[int, ...]], bytes] = {}
-    frame_bytes = frames.answer_bytes(action_bytes)
-    asarray = np.asarray
+def _action_packer(action_bytes: int) -> Callable[[bytes, Any], bytes]:
+    """From a request frame and what `act` returned to the answer frame (`frames.pack_action`).
 
-    def pack(sequence: int, returned: Any) -> bytes:
+    An array like the one before takes a short way: the header's constant part is kept.
+    """
+    known: dict[tuple[np.dtype[Any], tuple[int, ...]], bytes] = {}
+    asarray, array_type = np.asarray, np.ndarray
+    kept_dtype: np.dtype[Any] | None = None
+    kept_shape: tuple[int, ...] = ()
+    kept_tail = pad = b""
+
+    def pack(frame: bytes, returned: Any) -> bytes:
+        if type(returned) is array_type and returned.dtype is kept_dtype and returned.shape == kept_shape:
+            return frame[:8] + kept_tail + returned.tobytes() + pad
+        return other(frame, returned)
+
+    def other(frame: bytes, returned: Any) -> bytes:
+        nonlocal kept_dtype, kept_shape, kept_tail, pad
         try:
             action = asarray(returned)
             tail = known.get((action.dtype, action.shape))
@@ -186,13 +202,17 @@ def _action_packer(action_bytes: int) -> Callable[[int, Any], bytes]:
         except Exception as error:
             raise PolicyFailed(_bad_action(f"act returned {_shown(returned)}: {error}")) from error
         if tail is not None:
-            return (sequence.to_bytes(8, "little") + tail + action.tobytes()).ljust(frame_bytes, b"\0")
+            data = frame[:8] + tail + action.tobytes()
+            return data.ljust(frames.answer_bytes(action_bytes), b"\0")
         action = _carried(action, returned)
-        frame = frames.pack_action(sequence, action, action_bytes)
+        answer = frames.pack_action(int.from_bytes(frame[:8], "little"), action, action_bytes)
         # Of an action that has no room only the header is sent, so that one is not the same frame again.
         if action.nbytes <= action_bytes and len(known) < 8:
-            known[action.dtype, action.shape] = frame[8 : frames.ANSWER_HEADER_BYTES]
-        return frame
+            known[action.dtype, action.shape] = answer[8 : frames.ANSWER_HEADER_BYTES]
+            if type(returned) is array_type and action is returned:
+                kept_dtype, kept_shape = action.dtype, action.shape
+                kept_tail, pad = known[kept_dtype, kept_shape], bytes(action_bytes - action.nbytes)
+        return answer
 
     return pack
 
@@ -204,6 +224,8 @@ def _carried(action: npt.NDArray[Any], returned: Any) -> npt.NDArray[Any]:
         raise PolicyFailed(_bad_action(f"act returned {_shown(returned)}, expected numbers"))
     if action.ndim > MAX_DIMENSIONS:
         raise PolicyFailed(_bad_action(f"act returned an array of {action.ndim} dimensions"))
+    if action.size > 0xFFFF_FFFF:  # the header's dimensions have 32 bits
+        raise PolicyFailed(_bad_action(f"act returned an array of shape {action.shape}"))
     return action.astype(native, copy=False)
 
 

@@ -10,16 +10,25 @@ from __future__ import annotations
 
 import datetime as datetime_module
 import time as time_module
+from collections.abc import Callable
 from typing import Any
 
 
 class VirtualClock:
-    """Simulated time in seconds since the process's first observation; the child sets `now`."""
+    """Simulated time in seconds since the process's first observation.
 
-    __slots__ = ("now",)
+    The child says how it is read: few policies ask for the time, and none must pay for it at every step.
+    """
+
+    __slots__ = ("read",)
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.read: Callable[[], float] = float
+
+    @property
+    def now(self) -> float:
+        """The time now; 0.0 before the first observation."""
+        return self.read()
 
 
 def install() -> VirtualClock:

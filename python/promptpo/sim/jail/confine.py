@@ -1,7 +1,7 @@
 """What a policy process gives up before it sees a line of the policy, in the order that makes each step hold.
 
-Descriptors, resource limits, no_new_privs, Landlock, seccomp. Fails closed: a step that the kernel refuses
-raises ConfinementError, and the process ends before any hostile code ran.
+Descriptors, resource limits, writable code, no_new_privs, Landlock, capabilities, seccomp. Fails closed: a
+step that the kernel refuses raises ConfinementError, and the process ends before any hostile code ran.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from .syscalls import (
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
     ConfinementError,
+    drop_capabilities,
     own_pid,
     parent_pid,
     prctl,
+    seal_code,
     supported,
 )
 
@@ -71,11 +73,13 @@ def limit_resources(address_space_bytes: int, cpu_s: int) -> None:
 
 
 def confine(landlock_abi: int) -> None:
-    """no_new_privs, Landlock, seccomp: after this call the process can compute and answer, nothing else."""
+    """After this call the process can compute and answer, nothing else."""
     if not supported():
         raise ConfinementError(0, "policies are confined on x86-64 Linux only")
+    seal_code()
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     landlock.restrict_self(landlock_abi)  # needs one more descriptor for a moment
+    drop_capabilities()
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FDS, _OPEN_FDS))
     seccomp.restrict_self(own_pid())

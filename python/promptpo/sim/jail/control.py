@@ -15,6 +15,9 @@ UNCONFINED: Final = "--unconfined"
 """Argument of the warm parent behind its socket's descriptor: the operator allowed policies without
 confinement."""
 
+SCIENTIFIC: Final = "--scientific"
+"""Argument of the warm parent: scipy is imported beforehand, and no policy without it."""
+
 MAX_MESSAGE_BYTES: Final = 64
 
 

@@ -136,42 +136,35 @@ class ObservationLayout:
 
     def pack(self, sequence: int, observation: tuple[npt.NDArray[Any], ...]) -> bytes:
         """A whole request frame."""
-        return REQUEST_HEADER.pack(sequence, OBSERVATION) + b"".join(
-            [value.tobytes() for value in observation]
-        )
+        # Arrays are joined as the buffers that they are; `check` saw to it that they are C-contiguous.
+        return b"".join((REQUEST_HEADER.pack(sequence, OBSERVATION), *observation))  # type: ignore[arg-type]
 
     def pack_end(self, sequence: int) -> bytes:
         """The frame behind the last observation of a trajectory."""
         return REQUEST_HEADER.pack(sequence, END).ljust(self.frame_bytes, b"\0")
 
-    def unpacker(self) -> Callable[[bytes], tuple[Any, ...]]:
-        """The reader of request frames: fields as the policy reads them, in order.
+    def readers(self) -> dict[str, Callable[[bytes], Any]]:
+        """Field name -> the reader of that field in a request frame.
 
         Arrays are read-only views over the frame, scalars plain float or int.
         """
-        count = self.nbytes // 8
-        places: list[tuple[bool, int, int, tuple[int, ...]]] = []
-        at = 0
+        found: dict[str, Callable[[bytes], Any]] = {}
+        at = REQUEST_HEADER.size
         for field in self.fields:
-            places.append((field.dtype == "float64", at, at + field.size, field.shape))
-            at += field.size
-        has_integers = not all(is_float for is_float, *_ in places)
+            found[field.name] = _reader(field, at)
+            at += 8 * field.size
+        return found
 
-        def unpack(data: bytes) -> tuple[Any, ...]:
-            floats = np.frombuffer(data, "<f8", count, REQUEST_HEADER.size)
-            integers = np.frombuffer(data, "<i8", count, REQUEST_HEADER.size) if has_integers else floats
-            values: list[Any] = []
-            for is_float, start, stop, shape in places:
-                flat = floats if is_float else integers
-                if not shape:
-                    values.append(flat.item(start))
-                elif len(shape) == 1:
-                    values.append(flat[start:stop])
-                else:
-                    values.append(flat[start:stop].reshape(shape))
-            return tuple(values)
 
-        return unpack
+def _reader(field: FieldLayout, at: int) -> Callable[[bytes], Any]:
+    is_float, size, shape = field.dtype == "float64", field.size, field.shape
+    if not shape:
+        number = struct.Struct("<d" if is_float else "<q")
+        return lambda frame: number.unpack_from(frame, at)[0]
+    dtype, frombuffer = np.dtype("<f8" if is_float else "<i8"), np.frombuffer
+    if len(shape) == 1:
+        return lambda frame: frombuffer(frame, dtype, size, at)
+    return lambda frame: frombuffer(frame, dtype, size, at).reshape(shape)
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,43 @@ Holds values only: no environment, no reward, no info.
 # ruff: noqa: ANN401, ARG001  a class is made by hand here; its methods take whatever a policy passes
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+_FRAME: Final = "_frame"
+"""The slot of the bytes that fields are read from; no field begins with an underscore."""
 
 
-def observation_type(names: tuple[str, ...]) -> tuple[type, Callable[[tuple[Any, ...]], Any]]:
-    """The class `Observation` with the fields `names`, and the fast way to make one from a tuple of values.
+def observation_type(
+    readers: Mapping[str, Callable[[bytes], Any]],
+) -> tuple[type, Callable[[bytes], Any]]:
+    """The class `Observation` with a field for each reader, and the fast way to make one from a frame.
 
-    A class of its own rather than a tuple: `obs[0]` must fail in the policy, not silently be a whole field.
+    A field is read out of the frame when it is first asked for: a policy that looks at one of six does not
+    pay for the others. A class of its own rather than a tuple: `obs[0]` must fail in the policy, not silently
+    be a whole field.
     """
+    names = tuple(readers)
 
     def init(self: Any, *values: Any) -> None:
         if len(values) != len(names):
             raise TypeError(
                 f"Observation takes {len(names)} values ({', '.join(names)}), received {len(values)}"
             )
-        for setter, value in zip(setters, values, strict=True):
+        for setter, value in zip(setters.values(), values, strict=True):
             setter(self, value)
 
     def refuse(self: Any, name: str, value: Any = None) -> None:
         raise AttributeError(f"an observation is read-only: {name!r} cannot be set or deleted")
 
-    def missing(self: Any, name: str) -> Any:
-        raise AttributeError(f"the observation has no field {name!r}; its fields are: {', '.join(names)}")
+    def first_read(self: Any, name: str) -> Any:
+        # Called where a slot is empty, or there is none of that name.
+        reader = readers.get(name)
+        if reader is None:
+            raise AttributeError(f"the observation has no field {name!r}; its fields are: {', '.join(names)}")
+        value = reader(frame_of(self))
+        setters[name](self, value)
+        return value
 
     def shown(self: Any) -> str:
         return "Observation(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in names) + ")"
@@ -44,13 +58,13 @@ def observation_type(names: tuple[str, ...]) -> tuple[type, Callable[[tuple[Any,
         "Observation",
         (),
         {
-            "__slots__": names,
+            "__slots__": (*names, _FRAME),
             "__doc__": f"One observation. Fields: {', '.join(names)}.",
             "__module__": "policy",
             "__init__": init,
             "__setattr__": refuse,
             "__delattr__": refuse,
-            "__getattr__": missing,
+            "__getattr__": first_read,
             "__repr__": shown,
             "__copy__": itself,
             "__deepcopy__": itself,
@@ -58,23 +72,14 @@ def observation_type(names: tuple[str, ...]) -> tuple[type, Callable[[tuple[Any,
         },
     )
     # The slots' own descriptors go around __setattr__, and are the fastest way to fill an object.
-    setters = tuple(getattr(cls, name).__set__ for name in names)
+    setters = {name: getattr(cls, name).__set__ for name in names}
+    slot = getattr(cls, _FRAME)
+    frame_of, set_frame = slot.__get__, slot.__set__
     new: Any = cls.__new__
 
-    if len(setters) == 1:
-        only = setters[0]
-
-        def make_one(values: tuple[Any, ...]) -> Any:
-            made = new(cls)
-            only(made, values[0])
-            return made
-
-        return cls, make_one
-
-    def make(values: tuple[Any, ...]) -> Any:
+    def make(frame: bytes) -> Any:
         made = new(cls)
-        for setter, value in zip(setters, values):  # noqa: B905  lengths are fixed by the layout
-            setter(made, value)
+        set_frame(made, frame)
         return made
 
     return cls, make

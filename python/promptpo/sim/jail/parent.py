@@ -1,5 +1,5 @@
-"""The warm parent: an interpreter with numpy, scipy and the standard library in memory, which forks policy
-processes.
+"""A warm parent: an interpreter with numpy, scipy if asked for, and the standard library in memory, which
+forks policy processes.
 
 Started by the worker with a clean environment and one socket. Holds nothing that a policy may not see, runs
 no hostile code, has one thread. Dies with the worker, and its policies with it.
@@ -28,6 +28,7 @@ from typing import NoReturn  # noqa: E402
 from . import preload  # noqa: E402
 from .control import (  # noqa: E402
     MAX_MESSAGE_BYTES,
+    SCIENTIFIC,
     UNCONFINED,
     Disown,
     Fork,
@@ -125,7 +126,7 @@ def main(arguments: list[str]) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is the sidecar's to handle
     control = socket.socket(fileno=int(arguments[0]))
-    preload.preload()
+    preload.preload(SCIENTIFIC in arguments)
     from . import child  # all that a child needs is imported before the fork
 
     on_forbidden_call(child.TRAP)

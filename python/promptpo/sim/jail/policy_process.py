@@ -59,7 +59,6 @@ class PolicyProcess:
     def __init__(
         self, parent: WarmParent, watch: Watch, setup: Setup, limits: Limits, judge: ActionJudge
     ) -> None:
-        self._parent = parent
         self._watch = watch
         self._setup = setup
         self.judge = judge
@@ -69,7 +68,7 @@ class PolicyProcess:
         self._exchanges = 0
         self._known: tuple[bytes, np.dtype[Any], tuple[int, ...], int] | None = None
         """Header of the last good action of a box without its number, and what it says."""
-        forked = parent.fork()
+        self._forked = forked = parent.fork(setup.source)
         self._request_fd, self._answer_fd = forked.request_fd, forked.answer_fd
         self._watched = Watched(forked.pid, forked.pidfd, limits)
         self._open = True
@@ -109,31 +108,41 @@ class PolicyProcess:
 
     def act(self, observation: tuple[npt.NDArray[Any], ...]) -> Action:
         """The policy's answer, judged. Raises PolicyFailed, Cancelled."""
+        self.ask(observation)
+        return self.answer()
+
+    def ask(self, observation: tuple[npt.NDArray[Any], ...]) -> None:
+        """Shows an observation and does not wait: `answer` has to follow. Raises PolicyFailed, Cancelled."""
         self._exchanges = sequence = self._exchanges + 1
-        watched = self._watched
-        watched.exchange = sequence + 1
+        self._watched.exchange = sequence + 1
         frame = self._layout.pack(sequence, observation)
         try:
-            if os.write(self._request_fd, frame) != len(frame):
-                raise OSError("short write to a blocking pipe")
-            data = os.read(self._answer_fd, self._answer_bytes)
+            written = os.write(self._request_fd, frame)
         except BrokenPipeError:
             self._died()
-        watched.exchange = 0
+        if written != len(frame):
+            # A frame that a pipe does not take at once is cut when its reader ends meanwhile.
+            self._write(frame[written:])
+
+    def answer(self) -> Action:
+        """The answer to the last `ask`, judged. Raises PolicyFailed, Cancelled."""
+        data = os.read(self._answer_fd, self._answer_bytes)
+        sequence = self._exchanges
         known = self._known
         if (
             known is not None
-            and data[8:ANSWER_HEADER_BYTES] == known[0]
-            and data[:8] == sequence.to_bytes(8, "little")
+            and data[:ANSWER_HEADER_BYTES] == sequence.to_bytes(8, "little") + known[0]
             and len(data) == self._answer_bytes
         ):
             # The usual case: the same kind of action as before, with other numbers in it.
+            self._watched.exchange = 0
             _, dtype, shape, size = known
-            action = np.frombuffer(data, dtype, size, ANSWER_HEADER_BYTES).reshape(shape).copy()
-            return self.judge.judge_box(action)
+            action = np.frombuffer(data, dtype, size, ANSWER_HEADER_BYTES).copy()
+            return self.judge.judge_box(action if len(shape) == 1 else action.reshape(shape))
         answer = self._decoded(self._filled(data), sequence)
         if answer.status != ACTION:
             self._refuse(answer)
+        self._watched.exchange = 0  # not before: half an answer is none
         judged = self.judge.judge(answer)
         if not isinstance(judged, int):
             self._known = (data[8:ANSWER_HEADER_BYTES], answer.dtype, answer.shape, judged.size)
@@ -165,7 +174,7 @@ class PolicyProcess:
         self._watched.kill(None)
         self._watch.remove(self._watched)
         if not self._reaped:
-            self._parent.disown(self._watched.pid)
+            self._forked.disown()
         for fd in (self._request_fd, self._answer_fd, self._watched.pidfd):
             os.close(fd)
 
@@ -254,7 +263,7 @@ class PolicyProcess:
                 PolicyError("KILLED", "the policy's process closed its pipe and went on running")
             )
         self._reaped = True
-        error = _told_by_status(self._parent.reap(self._watched.pid).status)
+        error = _told_by_status(self._forked.reap().status)
         if self._trusted:
             raise ConfinementFailed(f"before any of the policy's code ran: {error.message}")
         raise PolicyFailed(error)

@@ -25,11 +25,15 @@ _X86_64: Final = 0xC000_003E
 _X32_BIT: Final = 0x4000_0000
 _PROT_EXEC: Final = 4
 _CLONE_THREAD: Final = 0x10000
+_MERGEABLE: Final = 12
+"""madvise: pages that are merged with equal ones tell by their speed that somebody has an equal one."""
+_FIRST_FOR_TESTING: Final = 100
+"""madvise: from here on advice poisons the machine's own memory (where a process is privileged)."""
 _SIGSYS: Final = 31
 
 ALLOWED: Final[tuple[str, ...]] = (
     # Hot first: the program is walked from the top.
-    *("read", "write", "futex", "munmap", "brk", "mremap", "madvise"),
+    *("read", "write", "futex", "munmap", "brk", "mremap"),
     *("rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "sched_yield"),
     *("clock_gettime", "clock_getres", "gettimeofday", "time", "times", "getrusage"),
     # Of open descriptors only: there are five, and no way to a sixth.
@@ -142,6 +146,16 @@ def program(own_pid: int) -> bytes:
         lines += _if_number(name, [allow])
     for name in ("mmap", "mprotect"):
         lines += _if_number(name, _if_argument(2, _JUMP_BITS, _PROT_EXEC, _TRAP, _ALLOW))
+    lines += _if_number(
+        "madvise",
+        [
+            _instruction(_LOAD, _AT_ARGUMENTS + 8 * 2),
+            _instruction(_JUMP_GREATER_EQUAL, _FIRST_FOR_TESTING, 1, 0),
+            _instruction(_JUMP_EQUAL, _MERGEABLE, 0, 1),
+            trap,
+            allow,
+        ],
+    )
     lines += _if_number("rt_sigaction", _if_argument(0, _JUMP_EQUAL, _SIGSYS, _KILL, _ALLOW))
     for name in ("kill", "tgkill"):
         lines += _if_number(name, _if_argument(0, _JUMP_EQUAL, own_pid, _ALLOW, _TRAP))

@@ -104,6 +104,7 @@ def test_an_exception_shows_the_policys_own_frames_only(jail: Jail) -> None:
         ("import requests", "a policy can import the standard library, numpy and scipy"),
         ("import promptpo.sim.environments", "No module named"),
         ("import gymnasium", "No module named 'gymnasium'"),
+        ("__import__('sci' + 'py')", "it is there for a policy whose source says the word"),
     ],
 )
 def test_what_goes_wrong_before_the_first_step(jail: Jail, source: str, message: str) -> None:

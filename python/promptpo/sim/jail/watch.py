@@ -110,6 +110,11 @@ class Watch:
         with self._changed:
             self._watched.remove(watched)
 
+    @property
+    def watched_count(self) -> int:
+        """Processes under watch."""
+        return len(self._watched)
+
     def cancel(self) -> None:
         """Kills what is watched, and what comes later, until `resume`."""
         with self._changed:

@@ -74,6 +74,10 @@ class Lane:
         self._worker: subprocess.Popen[bytes] | None = None
         self._link: Link | None = None
         self._closed = False
+        self.restart_count = -1  # the first one replaces none
+        """Workers that died and were replaced."""
+        self.policy_process_count = 0
+        """Policy processes that jobs started, as far as the jobs lived to say so."""
         self._thread = threading.Thread(target=self._work, name="lane", daemon=True)
         self._thread.start()
 
@@ -144,6 +148,9 @@ class Lane:
                 return self._lost(call, "it died")
             if message.job != call.number:
                 continue
+            if message.kind is Kind.COUNT:
+                self.policy_process_count += int.from_bytes(message.payload, "little")
+                continue
             if message.kind in (Kind.END, Kind.ERROR):
                 return message
             call.came.put(message)
@@ -151,6 +158,7 @@ class Lane:
     def _start(self) -> None:
         """A new worker; the old one, if any, is dead or gets killed."""
         self._stop()
+        self.restart_count += 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         package_root = str(Path(promptpo.__file__).resolve().parent.parent)
         search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))

@@ -26,14 +26,17 @@ from promptpo.sim.logs import Level, log
 from promptpo.sim.server.lane import Lane
 from promptpo.sim.server.requests import Requests
 from promptpo.sim.server.servicer import SimulatorServicer
-from promptpo.sim.v1 import sim_pb2, sim_pb2_grpc
+from promptpo.sim.sessions.registry import Sessions
+from promptpo.sim.sessions.relay import Relay, serve_sessions_only, serve_with_relay
+from promptpo.sim.v1 import sim_pb2
 
 SERVICE: Final = "promptpo.sim.v1.Simulator"
 MAX_MESSAGE_BYTES: Final = 64 << 20
 """The same as the services' clients take: a recorded Humanoid episode has 8 MB."""
 
 _MAX_THREADS: Final = 64
-"""One a request; they only wait. More requests than this wait for each other."""
+"""One a request; they only wait. More requests than this wait for each other. Streams of sessions have
+threads of their own."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Config:
 
     listen: str
     """host:port; port 0 is a free one."""
+    listen_sessions: str | None
+    """host:port of a second listener that offers only what clients of sessions need. None: there is none."""
     unconfined: bool
     """The operator allowed policies without confinement."""
     drain_s: float
@@ -50,19 +55,13 @@ class Config:
 
 def serve(config: Config, ready_fd: int, lane: Lane) -> int:
     """Serves until told to end; the exit code. The lane's worker is being started already."""
-    server = grpc.server(
-        futures.ThreadPoolExecutor(_MAX_THREADS),
-        options=(
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.so_reuseport", 0),  # two sidecars on one port would share calls silently
-        ),
-    )
-    host = config.listen.rpartition(":")[0]
     try:
-        port = server.add_insecure_port(config.listen)
+        server, address = _listening(config.listen)
+        door, door_address = (
+            (None, "") if config.listen_sessions is None else _listening(config.listen_sessions)
+        )
     except RuntimeError as error:
-        log("error", "the address cannot be listened on", address=config.listen, error=error)
+        log("error", "an address cannot be listened on", error=error)
         return 1
     try:
         description = _description(lane)
@@ -72,23 +71,46 @@ def serve(config: Config, ready_fd: int, lane: Lane) -> int:
     description.pid = os.getpid()
     healthy = health.HealthServicer()
     requests = Requests(lane, _refusal(description, config), healthy.enter_graceful_shutdown)
-    sim_pb2_grpc.add_SimulatorServicer_to_server(SimulatorServicer(description, requests), server)
+    sessions = Sessions()
+    servicer = SimulatorServicer(description, lane, requests, sessions)
+    relay = Relay(sessions)
+    serve_with_relay(servicer, server, relay)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     serving = health_pb2.HealthCheckResponse
     for name in ("", SERVICE):
         healthy.set(name, serving.SERVING if requests.refusal is None else serving.NOT_SERVING)
     server.start()
-    line = {"ready": True, "address": f"{host}:{port}", "pid": os.getpid()}
+    line = {"ready": True, "address": address, "pid": os.getpid()}
+    if door is not None:
+        serve_sessions_only(servicer, door, relay)
+        door.start()
+        line["sessions_address"] = door_address
     os.write(ready_fd, (json.dumps(line, separators=(",", ":")) + "\n").encode())
 
     why = _wait_for_the_end()
     log("info", "the sidecar ends", why=why)
+    sessions.drain()
     # Nobody is left to read results once standard input has ended.
     requests.drain(0.0 if why == "standard input ended" else config.drain_s)
-    server.stop(1.0).wait()
+    stopping = [each.stop(1.0) for each in (server, door) if each is not None]
+    for stopped in stopping:
+        stopped.wait()
     lane.close()
     return 0
+
+
+def _listening(asked: str) -> tuple[grpc.Server, str]:
+    """A server that is not started yet, and its address. Raises RuntimeError."""
+    server = grpc.server(
+        futures.ThreadPoolExecutor(_MAX_THREADS),
+        options=(
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.so_reuseport", 0),  # two sidecars on one port would share calls silently
+        ),
+    )
+    return server, f"{asked.rpartition(':')[0]}:{server.add_insecure_port(asked)}"
 
 
 def _description(lane: Lane) -> sim_pb2.HandshakeResponse:

@@ -34,7 +34,7 @@ def test_handshake_tells_what_the_sidecar_is(sidecar: Sidecar) -> None:
     assert found.protocol_version == 1
     assert found.confinement.confined, found.confinement.problem
     assert len(found.fingerprint.digest) == 64
-    assert set(found.fingerprint.simulations) == {"mujoco", "metaworld", "noiseworld"}
+    assert set(found.fingerprint.simulations) == {"mujoco", "metaworld", "noiseworld", "pointmaze"}
     environments = {(e.id, e.variant): e for e in found.environments}
     assert len(environments) == len(found.environments)
     cheetah = environments["HalfCheetah-v5", "default"]
@@ -66,11 +66,6 @@ def test_health_and_reflection(sidecar: Sidecar) -> None:
         iter([reflection_pb2.ServerReflectionRequest(list_services="")])
     )
     assert SERVICE in [service.name for service in next(reflected).list_services_response.service]
-
-
-def test_sessions_are_not_offered(sidecar: Sidecar) -> None:
-    reason, _ = sidecar.failure(lambda: list(sidecar.stub.Step(iter([sim_pb2.StepRequest()]))))
-    assert reason == "UNIMPLEMENTED"
 
 
 @pytest.mark.parametrize(
@@ -210,12 +205,31 @@ def test_a_trajectory_comes_before_its_episode(sidecar: Sidecar) -> None:
     assert trajectory.seed == episode.seed == 1
     arrays = np.load(io.BytesIO(trajectory.npz), allow_pickle=False)
     steps = -(-episode.length // 2)
-    assert set(arrays) == {"agent_row", "agent_col", "goal_row", "goal_col", "board", "action", "reward"}
+    fields = {"agent_row", "agent_col", "goal_row", "goal_col", "board"}
+    assert set(arrays) == fields | {"action", "reward", "seed"}
+    assert (arrays["seed"].dtype, arrays["seed"].shape, int(arrays["seed"])) == (np.int64, (), 1)
     assert arrays["board"].shape == (steps, 25)
     assert arrays["action"].tolist() == [3] * steps
     assert (arrays["agent_row"][0], arrays["agent_col"][0]) == (0.0, 0.0)
     again = sidecar.block(block(RIGHT, [1], capture=rollout_pb2.Capture(all=True, stride=2)))
     assert again[0].trajectory == trajectory
+
+
+def test_timings_come_before_their_episode(sidecar: Sidecar) -> None:
+    stream = sidecar.stub.RunBlock(block(RIGHT, [3, 4], capture=rollout_pb2.Capture(seeds=[4])))
+    parts = [part for part in stream if not part.HasField("heartbeat")]
+    kinds = [part.WhichOneof("part") for part in parts]
+    # Of two episodes side by side either may end first.
+    assert sorted([kinds[: kinds.index("episode") + 1], kinds[kinds.index("episode") + 1 :]]) == [
+        ["timings", "episode"],
+        ["trajectory", "timings", "episode"],
+    ]
+    told = [part for part in parts if not part.HasField("trajectory")]
+    for timings, episode in ((told[0].timings, told[1].episode), (told[2].timings, told[3].episode)):
+        assert timings.seed == episode.seed
+        # Every fourth step, the first one included.
+        assert len(timings.act_seconds) == len(timings.step_seconds) == -(-episode.length // 4)
+        assert min(*timings.act_seconds, *timings.step_seconds) > 0.0
 
 
 def test_a_policys_randomness_is_a_function_of_the_episodes_seed(sidecar: Sidecar) -> None:
@@ -254,7 +268,7 @@ def test_two_streams_at_once_take_turns_and_do_not_mix(sidecar: Sidecar) -> None
     def run(source: str) -> None:
         found[source] = []
         for part in sidecar.stub.RunBlock(block(source, list(range(20)))):
-            if not part.HasField("heartbeat"):
+            if not part.HasField("heartbeat") and not part.HasField("timings"):
                 found[source].append(part)
                 order.append(source)
 

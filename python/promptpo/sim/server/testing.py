@@ -29,9 +29,14 @@ class Sidecar:
     """A sidecar process and a stub for it; `stop` ends it as its owner would, by ending its standard
     input."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None, wrapper: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        wrapper: tuple[str, ...] = (),
+        arguments: tuple[str, ...] = (),
+    ) -> None:
         self.process = subprocess.Popen(
-            [*wrapper, sys.executable, "-m", "promptpo.sim", "--listen", "127.0.0.1:0"],
+            [*wrapper, sys.executable, "-m", "promptpo.sim", "--listen", "127.0.0.1:0", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
@@ -44,21 +49,22 @@ class Sidecar:
         self.stub = sim_pb2_grpc.SimulatorStub(self.channel)
 
     def block(self, request: sim_pb2.RunBlockRequest) -> list[sim_pb2.RunBlockResponse]:
-        """Everything but heartbeats."""
+        """Everything but what depends on the clock: heartbeats and timings."""
         stream = self.stub.RunBlock(request, timeout=100)
-        return [part for part in stream if part.WhichOneof("part") != "heartbeat"]
+        return [part for part in stream if part.WhichOneof("part") not in ("heartbeat", "timings")]
 
     def episodes(
         self, environment: str, source: str, seeds: list[int], **more: object
     ) -> list[types_pb2.EpisodeResult]:
-        """The results of a block that captures nothing."""
+        """The results of a block that captures nothing, in the order of the seeds."""
         request = sim_pb2.RunBlockRequest(
             environment=environment,
             policy_source=source,
             seeds=seeds,
             **more,  # type: ignore[arg-type]
         )
-        return [part.episode for part in self.block(request)]
+        found = {part.episode.seed: part.episode for part in self.block(request)}
+        return [found[seed] for seed in seeds]
 
     def failure(self, call: Callable[[], object]) -> tuple[str, dict[str, str]]:
         """Reason and metadata of a call that must fail."""

@@ -24,6 +24,9 @@ def main(arguments: list[str]) -> None:
         return  # the server died before the line above
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is the server's to handle
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Simulation is batch work: whatever answers somebody goes first, and neither a policy that was asked nor
+    # the worker that was answered interrupts the other before it waits. Policies inherit it.
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     # The parent warms up while the simulators' modules are imported here.
     unconfined = os.environ.get("PROMPTPO_UNCONFINED") == "1"
     parent = WarmParent(unconfined)

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from promptpo.rollout.v1 import rollout_pb2
 from promptpo.sim import rendering
 from promptpo.sim.environments import registry
+from promptpo.sim.environments.yours import complain
+from promptpo.sim.errors import SimError
 from promptpo.sim.fingerprint import fingerprint
 from promptpo.sim.jail.self_test import SelfTest
 from promptpo.sim.protocol import PROTOCOL_VERSION
@@ -51,9 +53,12 @@ def describe(self_test: Callable[[], SelfTest]) -> sim_pb2.HandshakeResponse:
 
 
 def _environments() -> list[rollout_pb2.Environment]:
-    """Every environment in every variant, an id's default first."""
-    return [
-        messages.environment(registry.spec(id, variant))
-        for id in registry.ids()  # noqa: A001
-        for variant in registry.spec(id).variants
-    ]
+    """Every environment in every variant, an id's default first; without those of others that do not work."""
+    found: list[rollout_pb2.Environment] = []
+    for id in registry.ids():  # noqa: A001
+        try:
+            variants = registry.spec(id).variants
+            found += [messages.environment(registry.spec(id, variant)) for variant in variants]
+        except (registry.BrokenEnvironment, SimError) as error:
+            complain(id, str(error))
+    return found

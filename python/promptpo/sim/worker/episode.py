@@ -6,8 +6,10 @@ flag seen at any step. A policy's failure ends its own episode and is part of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final, Protocol
 
 from promptpo.sim.environments.base import Environment, Observation, Step
 from promptpo.sim.errors import SimError
@@ -46,6 +48,24 @@ class Progress:
     step: int = 0
 
 
+_TIMED_STEPS: Final = 16
+"""About as many steps of an episode are timed, at even distances, the first one included."""
+
+_TIMED_EVERY: Final = 4
+"""But in a short one only every fourth: on a timed step the neighbours wait."""
+
+
+@dataclass
+class StepTimes:
+    """How long some steps of an episode took. Shown in metrics and nowhere else: no result depends on a
+    clock."""
+
+    act_s: list[float] = field(default_factory=list)
+    """Wall seconds from observation to action, the exchange with the policy's process included."""
+    step_s: list[float] = field(default_factory=list)
+    """Wall seconds of the simulator for the same steps."""
+
+
 class SimulatorFailed(SimError):
     """The environment itself raised; it must not be used again."""
 
@@ -56,15 +76,19 @@ class SimulatorFailed(SimError):
         )
 
 
-def run_episode(
+def play(
     environment: Environment,
     policy: PolicyProcess,
     judge: ActionJudge,
     seed: int,
     progress: Progress,
-    recorder: Recorder | None = None,
-) -> Outcome:
-    """Runs the episode of `seed` with a started policy. Raises SimulatorFailed, Cancelled."""
+    recorder: Recorder | None,
+    times: StepTimes,
+) -> Generator[None, None, Outcome]:
+    """Plays the episode of `seed` with a started policy; yields whenever the policy has to answer.
+
+    Raises SimulatorFailed, Cancelled.
+    """
     progress.seed, progress.step = seed, 0
     judge.out_of_bounds_count = 0
     total = 0.0
@@ -72,18 +96,34 @@ def run_episode(
     success = terminated = truncated = False
     error: PolicyError | None = None
     observation = _reset(environment, policy, seed)
-    act = policy.act
+    ask, answer = policy.ask, policy.answer
+    every = max(_TIMED_EVERY, environment.spec.horizon // _TIMED_STEPS)
+    timed = 0
     try:
         while not (terminated or truncated):
-            action = act(observation)
-            step = _step(environment, action, seed, length)
+            if length == timed:
+                # The clock is read on these few steps only, and nobody else has a turn then: reading it costs
+                # as much as a tenth of an exchange.
+                begun = perf_counter()
+                ask(observation)
+                action = answer()
+                acted = perf_counter()
+                step = _step(environment, action, seed, length)
+                times.step_s.append(perf_counter() - acted)
+                times.act_s.append(acted - begun)
+                timed += every
+            else:
+                ask(observation)
+                yield
+                action = answer()
+                step = _step(environment, action, seed, length)
             if recorder is not None:
                 recorder.record(observation, action, step.reward)
-            total += step.reward
+            observation, reward, terminated, truncated, succeeded = step
+            total += reward
             length += 1
             progress.step = length
-            observation, terminated, truncated = step.observation, step.terminated, step.truncated
-            success = success or step.success
+            success = success or succeeded
     except PolicyFailed as failed:
         error = failed.error.at_step(length)
     return Outcome(seed, total, success, length, terminated, truncated, judge.out_of_bounds_count, error)

@@ -1,7 +1,8 @@
 """Films an episode: an environment that draws itself as it is stepped, and the encoder beside it.
 
-Owns which states are drawn and how fast they are shown. Drawing happens on the thread that steps (an OpenGL
-context belongs to one thread); encoding on another, so that frames need not all be kept.
+Owns which states are drawn, what is written on them and how fast they are shown. Drawing happens on the
+thread that steps (an OpenGL context belongs to one thread); encoding on another, so that frames need not all
+be kept.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import queue
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +20,7 @@ from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from promptpo.sim.environments.base import Environment, EnvironmentSpec, Observation, Step
 from promptpo.sim.errors import SimError, invalid
@@ -34,6 +36,8 @@ _SLOWEST_FPS, _FASTEST_FPS = 6.0, 50.0
 
 MAX_HEIGHT: Final = 2160
 _QUEUED: Final = 16
+_LEAST_STRIP: Final = 14
+"""Pixels; nobody reads what stands in a lower line."""
 
 
 class Film:
@@ -73,8 +77,10 @@ class Film:
         self._frames.put(None)
         self._encoder.join()
 
-    def _take(self, frame: Frame) -> None:
-        self._frames.put(_resized(frame, self._height))
+    def _take(self, frame: Frame, caption: str) -> None:
+        # The picture and the line above it are as high together as was asked for.
+        picture = _resized(frame, self._height and self._height - _strip_height(self._height))
+        self._frames.put(_captioned(picture, self._height or frame.shape[0], caption))
         self.frame_count += 1
 
     def _encode(self) -> None:
@@ -98,22 +104,27 @@ class Film:
 
 
 class _Filmed(Environment):
-    def __init__(self, environment: Environment, stride: int, take: Callable[[Frame], None]) -> None:
+    def __init__(self, environment: Environment, stride: int, take: Callable[[Frame, str], None]) -> None:
         self.spec = environment.spec
         self._environment = environment
         self._stride = stride
         self._take = take
         self._steps = 0
+        self._reward = 0.0
+        self._return = 0.0
 
     def reset(self, seed: int) -> Observation:
         observation = self._environment.reset(seed)
         self._steps = 0
+        self._reward = self._return = 0.0
         self._draw()
         return observation
 
     def step(self, action: object) -> Step:
         step = self._environment.step(action)
         self._steps += 1
+        self._reward = step.reward
+        self._return += step.reward
         if self._steps % self._stride == 0 or step.terminated or step.truncated:
             self._draw()
         return step
@@ -129,7 +140,8 @@ class _Filmed(Environment):
             frame = self._environment.render()
         except RenderingUnavailable as error:
             raise SimError("RENDERING_UNAVAILABLE", str(error)) from error
-        self._take(frame)
+        caption = f"step {self._steps}   reward {self._reward:.3f}   return {self._return:.3f}"
+        self._take(frame, caption)
 
 
 def _resized(frame: Frame, height: int) -> Frame:
@@ -137,3 +149,23 @@ def _resized(frame: Frame, height: int) -> Frame:
         return frame
     width = max(1, round(frame.shape[1] * height / frame.shape[0]))
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _captioned(frame: Frame, height: int, caption: str) -> Frame:
+    """A line of text above the frame, in the size that goes with `height`: what is seen may be anywhere."""
+    strip = _strip_height(height)
+    image = Image.new("RGB", (frame.shape[1], frame.shape[0] + strip))
+    image.paste(Image.fromarray(frame), (0, strip))
+    text = ImageDraw.Draw(image)
+    text.text((strip // 4, strip // 2), caption, fill="white", font=_font(strip * 2 // 3), anchor="lm")
+    return np.asarray(image)
+
+
+def _strip_height(height: int) -> int:
+    return max(_LEAST_STRIP, height // 16)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own, so that pictures do not depend on what is installed."""
+    return ImageFont.load_default(size)

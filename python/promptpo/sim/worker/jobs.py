@@ -94,13 +94,21 @@ class Jobs:
             part(found.SerializeToString())
             return
         policies = Policies(self._parent, self._watch)
-        answering = Answering(self._shelf, policies, self._progress, part)
+        try:
+            self._answer(Answering(self._shelf, policies, self._progress, part), message)
+        finally:
+            count = policies.started_count.to_bytes(8, "little")
+            self._link.send(Message(Kind.COUNT, message.job, count))
+
+    def _answer(self, answering: Answering, message: Message) -> None:
         if message.kind is Kind.EPISODES:
             answering.episodes(sim_pb2.RunBlockRequest.FromString(message.payload))
         elif message.kind is Kind.SUMMARIZE:
             answering.summarize(sim_pb2.SummarizeRequest.FromString(message.payload))
         elif message.kind is Kind.RENDER:
             answering.render(sim_pb2.RenderRequest.FromString(message.payload))
+        elif message.kind is Kind.ENVIRONMENT:
+            answering.environment(sim_pb2.DescribeEnvironmentRequest.FromString(message.payload))
         else:
             raise ValueError(f"{message.kind.name} is no job")
 

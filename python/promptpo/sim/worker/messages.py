@@ -8,7 +8,8 @@ from promptpo.rollout.v1 import rollout_pb2
 from promptpo.sim.environments.base import EnvironmentSpec, RewardKind
 from promptpo.sim.environments.texts import texts
 from promptpo.sim.policy_error import PolicyError
-from promptpo.sim.worker.episode import Outcome
+from promptpo.sim.v1 import sim_pb2
+from promptpo.sim.worker.episode import Outcome, StepTimes
 from promptpo.types.v1 import types_pb2
 
 _REWARD_KINDS: Final[dict[RewardKind, types_pb2.RewardKind.ValueType]] = {
@@ -34,6 +35,11 @@ def episode_result(outcome: Outcome) -> types_pb2.EpisodeResult:
         out_of_bounds_count=outcome.out_of_bounds_count,
         error=None if outcome.error is None else policy_error(outcome.error, outcome.seed),
     )
+
+
+def step_timings(seed: int, times: StepTimes) -> sim_pb2.StepTimings:
+    """How long some steps of the episode took."""
+    return sim_pb2.StepTimings(seed=seed, act_seconds=times.act_s, step_seconds=times.step_s)
 
 
 def policy_error(error: PolicyError, seed: int) -> types_pb2.PolicyError:
@@ -89,4 +95,5 @@ def environment(spec: EnvironmentSpec) -> rollout_pb2.Environment:
                 for kind in spec.reward_kinds
             ],
         ),
+        revision=spec.revision,
     )

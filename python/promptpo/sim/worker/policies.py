@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ class Policies:
     def __init__(self, parent: WarmParent, watch: Watch) -> None:
         self._parent = parent
         self._watch = watch
+        self.started_count = 0
+        """Processes started so far."""
 
     @contextmanager
     def started(
@@ -58,14 +61,21 @@ class Policies:
             fields=tuple(FieldLayout(field.name, field.dtype, field.shape) for field in spec.observation),
             action_bytes=rules.room_bytes,
             dt=spec.dt,
-            entropy_key=f"{seed}:policy",
+            entropy_key=_entropy_key(seed),
             memory_bytes=program.limits.memory_bytes,
             cpu_s=0 if program.many_episodes else math.ceil(program.limits.episode_cpu_s) + 1,
             text_bytes=program.limits.text_bytes,
         )
         with PolicyProcess(self._parent, self._watch, setup, program.limits, judge) as process:
+            self.started_count += 1
             process.start()
             yield process, judge
+
+
+def _entropy_key(seed: int) -> str:
+    """What keys a policy's randomness. A hash: code in the jail finds the key among its own objects, and must
+    not find the seed there, from which it could foresee what the environment draws."""
+    return hashlib.sha256(f"promptpo policy {seed}".encode()).hexdigest()
 
 
 def limits_of(message: rollout_pb2.PolicyLimits, field: str) -> Limits:

@@ -13,7 +13,7 @@ from promptpo.sim.errors import SimError
 from promptpo.sim.v1 import sim_pb2
 from promptpo.sim.worker import messages
 from promptpo.sim.worker.block import Runner
-from promptpo.sim.worker.episode import Outcome, Progress, SimulatorFailed
+from promptpo.sim.worker.episode import Outcome, Progress, SimulatorFailed, StepTimes
 from promptpo.sim.worker.film import Film
 from promptpo.sim.worker.policies import Policies, Program, check_source, limits_of
 from promptpo.sim.worker.shelf import Shelf, built, find_spec
@@ -41,7 +41,7 @@ class Answering:
     part: Callable[[bytes], None]
 
     def episodes(self, request: sim_pb2.RunBlockRequest) -> None:
-        """RunBlock: a trajectory where asked for, then its episode, seed after seed."""
+        """RunBlock: a trajectory where asked for, timings, then their episode, seed after seed."""
         spec = find_spec(request.environment, request.variant)
         seeds = checked_seeds(request.seeds)
         one_object = request.policy_lifetime == types_pb2.POLICY_LIFETIME_EVALUATION
@@ -51,19 +51,22 @@ class Answering:
 
         def recorder_of(seed: int) -> Trajectory | None:
             if capture.all or seed in capture.seeds:
-                recorded[seed] = Trajectory(spec, capture.stride)
+                recorded[seed] = Trajectory(spec, capture.stride, seed)
             return recorded.get(seed)
 
-        def report(outcome: Outcome) -> None:
+        def report(outcome: Outcome, times: StepTimes) -> None:
             trajectory = recorded.pop(outcome.seed, None)
             if trajectory is not None:
                 shown = sim_pb2.Trajectory(seed=outcome.seed, npz=trajectory.npz())
                 self.part(sim_pb2.RunBlockResponse(trajectory=shown).SerializeToString())
+            if times.act_s:
+                timings = messages.step_timings(outcome.seed, times)
+                self.part(sim_pb2.RunBlockResponse(timings=timings).SerializeToString())
             result = messages.episode_result(outcome)
             self.part(sim_pb2.RunBlockResponse(episode=result).SerializeToString())
 
-        with self._environment(spec) as environment:
-            runner = Runner(self.policies, environment, program, self.progress)
+        with self._environments(spec, 1 if one_object else len(seeds)) as environments:
+            runner = Runner(self.policies, environments, program, self.progress)
             (runner.one_object if one_object else runner.episodes)(seeds, recorder_of, report)
 
     def summarize(self, request: sim_pb2.SummarizeRequest) -> None:
@@ -100,16 +103,20 @@ class Answering:
         film = Film(spec, asked.stride, asked.height)
         outcomes: list[Outcome] = []
         with built(spec) as environment, film:
-            runner = Runner(
-                self.policies, film.of(environment), replace(program, limits=patient), self.progress
-            )
-            runner.episodes([seed], lambda _: None, outcomes.append)
+            filmed = film.of(environment)
+            runner = Runner(self.policies, [filmed], replace(program, limits=patient), self.progress)
+            runner.episodes([seed], lambda _: None, lambda outcome, _: outcomes.append(outcome))
         video = film.video()
         for start in range(0, len(video), _PIECE_BYTES):
             self.part(sim_pb2.RenderResponse(data=video[start : start + _PIECE_BYTES]).SerializeToString())
         result = messages.episode_result(outcomes[0])
         summary = sim_pb2.RenderSummary(episode=result, frame_count=film.frame_count)
         self.part(sim_pb2.RenderResponse(summary=summary).SerializeToString())
+
+    def environment(self, request: sim_pb2.DescribeEnvironmentRequest) -> None:
+        """DescribeEnvironment: one environment as it is now."""
+        found = messages.environment(find_spec(request.environment, request.variant))
+        self.part(sim_pb2.DescribeEnvironmentResponse(environment=found).SerializeToString())
 
     def _simulated(
         self, spec: EnvironmentSpec, resimulation: rollout_pb2.Resimulation
@@ -125,19 +132,22 @@ class Answering:
             recorded[seed] = Trajectory(spec)
             return recorded[seed]
 
-        with self._environment(spec) as environment:
-            runner = Runner(self.policies, environment, program, self.progress)
-            (runner.one_object if one_object else runner.episodes)(seeds, recorder_of, outcomes.append)
-        return list(recorded.items()), sum(outcome.length for outcome in outcomes)
+        def report(outcome: Outcome, _: StepTimes) -> None:
+            outcomes.append(outcome)
+
+        with self._environments(spec, 1 if one_object else len(seeds)) as environments:
+            runner = Runner(self.policies, environments, program, self.progress)
+            (runner.one_object if one_object else runner.episodes)(seeds, recorder_of, report)
+        return [(seed, recorded[seed]) for seed in seeds], sum(outcome.length for outcome in outcomes)
 
     @contextmanager
-    def _environment(self, spec: EnvironmentSpec) -> Iterator[Environment]:
-        """From the shelf; one that failed is not put back."""
-        environment = self.shelf.take(spec)
+    def _environments(self, spec: EnvironmentSpec, most: int) -> Iterator[list[Environment]]:
+        """From the shelf; ones that failed are not put back."""
+        environments = self.shelf.take(spec, min(most, spec.lanes))
         try:
-            yield environment
+            yield environments
         except SimulatorFailed:
-            self.shelf.discard(environment)
+            self.shelf.discard(spec)
             raise
 
 

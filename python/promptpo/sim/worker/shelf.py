@@ -12,40 +12,41 @@ from typing import Final
 
 from promptpo.sim.environments import registry
 from promptpo.sim.environments.base import Environment, EnvironmentSpec
-from promptpo.sim.environments.registry import UnknownEnvironment, UnknownVariant
+from promptpo.sim.environments.registry import BrokenEnvironment, UnknownEnvironment, UnknownVariant
 from promptpo.sim.errors import SimError
 
 CAPACITY: Final = 3
-"""A run uses one environment; two more let neighbours alternate without building anew."""
+"""Kinds that are kept: a run uses one; two more let neighbours alternate without building anew."""
 
 
 class Shelf:
-    """Environments by (id, variant), the least recently used one goes first. Closed by its owner."""
+    """Environments by id, variant and revision, the least recently used one goes first. Closed by its
+    owner."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], Environment] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, str], list[Environment]] = OrderedDict()
 
-    def take(self, spec: EnvironmentSpec) -> Environment:
-        """The environment of `spec`, built if need be; it stays the shelf's."""
-        key = (spec.id, spec.variant)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        while len(self._kept) >= CAPACITY:
-            self._kept.popitem(last=False)[1].close()
-        made = _build(spec)
-        self._kept[key] = made
-        return made
+    def take(self, spec: EnvironmentSpec, count: int = 1) -> list[Environment]:
+        """`count` environments of `spec`, built if need be; they stay the shelf's."""
+        key = _key(spec)
+        if key not in self._kept:
+            while len(self._kept) >= CAPACITY:
+                _close(self._kept.popitem(last=False)[1])
+            self._kept[key] = []
+        self._kept.move_to_end(key)
+        found = self._kept[key]
+        while len(found) < count:
+            found.append(_build(spec))
+        return found[:count]
 
-    def discard(self, environment: Environment) -> None:
-        """After a failure of the simulator: the next job gets a new one."""
-        self._kept.pop((environment.spec.id, environment.spec.variant), None)
-        environment.close()
+    def discard(self, spec: EnvironmentSpec) -> None:
+        """After a failure of the simulator: the next job gets new ones."""
+        _close(self._kept.pop(_key(spec), []))
 
     def close(self) -> None:
         """Closes all; may be called twice."""
         while self._kept:
-            self._kept.popitem()[1].close()
+            _close(self._kept.popitem()[1])
 
 
 @contextmanager
@@ -58,19 +59,47 @@ def built(spec: EnvironmentSpec) -> Iterator[Environment]:
         environment.close()
 
 
+def _key(spec: EnvironmentSpec) -> tuple[str, str, str]:
+    return spec.id, spec.variant, spec.revision
+
+
+def _close(environments: list[Environment]) -> None:
+    for environment in environments:
+        environment.close()
+
+
 def _build(spec: EnvironmentSpec) -> Environment:
     try:
-        return registry.make(spec.id, spec.variant)
+        family, found = registry.family_of(spec.id, spec.variant)
+        if found.revision != spec.revision:
+            raise _changed(spec.id, spec.revision, found.revision)
+        return family.make(found)
+    except SimError:
+        raise
     except Exception as error:
         message = f"{spec.id} cannot be built: {type(error).__name__}: {error}"
         raise SimError("SIMULATOR_FAILED", message) from error
 
 
 def find_spec(id: str, variant: str) -> EnvironmentSpec:  # noqa: A002 - the contract's own word
-    """The spec that a request names (variant "" is the default). Raises SimError with the nearest names."""
+    """The spec that a request names (variant "" is the default). Raises SimError with the nearest names.
+
+    `id@revision` asks for that revision and no other: CONFLICT where the environment was changed since.
+    """
+    id, _, revision = id.partition("@")  # noqa: A001
     try:
-        return registry.spec(id, variant or None)
+        found = registry.spec(id, variant or None)
     except UnknownEnvironment as error:
         raise SimError("UNKNOWN_ENVIRONMENT", str(error), {"nearest": ",".join(error.nearest)}) from error
     except UnknownVariant as error:
         raise SimError("UNKNOWN_VARIANT", str(error), {"variants": ",".join(error.variants)}) from error
+    except BrokenEnvironment as error:
+        raise SimError("INVALID_ARGUMENT", str(error), {"field": "environment"}) from error
+    if revision and found.revision != revision:
+        raise _changed(id, revision, found.revision)
+    return found
+
+
+def _changed(id: str, asked: str, found: str) -> SimError:  # noqa: A002
+    message = f"{id} is at revision {found} now and not at {asked}: it was changed meanwhile; ask again"
+    return SimError("CONFLICT", message, {"revision": found})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,12 +14,16 @@ from promptpo.sim.environments.base import EnvironmentSpec, Observation
 from promptpo.sim.errors import SimError
 from promptpo.sim.jail.action import Action
 
+SEED: Final = "seed"
+"""Name of the array that holds the episode's seed. Archives of earlier versions have none."""
+
 
 class Trajectory:
-    """Keeps every `stride`-th step of one episode."""
+    """Keeps every `stride`-th step of one episode, and its seed where it is told."""
 
-    def __init__(self, spec: EnvironmentSpec, stride: int = 1) -> None:
+    def __init__(self, spec: EnvironmentSpec, stride: int = 1, seed: int | None = None) -> None:
         self._spec = spec
+        self._seed = seed
         self._stride = max(stride, 1)
         self._seen = 0
         self.observations: list[Observation] = []
@@ -36,7 +40,7 @@ class Trajectory:
 
     def npz(self) -> bytes:
         """An uncompressed archive, the same bytes for the same episode: one array a field of the
-        observation with the step as first axis, `action`, `reward`."""
+        observation with the step as first axis, `action`, `reward`; and `seed`, a scalar."""
         space = self._spec.action
         arrays: dict[str, npt.NDArray[Any]] = {}
         for index, field in enumerate(self._spec.observation):
@@ -48,6 +52,9 @@ class Trajectory:
             np.array(self._actions) if self._actions else np.empty((0, *space.shape), space.dtype)
         )
         arrays["reward"] = np.array(self._rewards, dtype=np.float64)
+        # An environment's own field of that name goes first.
+        if self._seed is not None and SEED not in arrays:
+            arrays[SEED] = np.array(self._seed, dtype=np.int64)
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()

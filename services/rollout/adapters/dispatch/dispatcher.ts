@@ -28,6 +28,8 @@ interface Entry {
   readonly id: number;
   readonly job: Job;
   readonly blocks: Map<number, AbortController>;
+  /** Of each unit during which sidecars died: which and why, in order. */
+  readonly deaths: Map<number, string[]>;
   readonly outcome: PromiseWithResolvers<void>;
   /** Monotonic milliseconds. */
   readonly submitted: number;
@@ -78,6 +80,11 @@ export class Dispatcher {
     return this.#scheduler.waitingCount;
   }
 
+  /** Whether a block runs on it. */
+  isBusy({ slot }: Seat): boolean {
+    return this.#busy.has(slot);
+  }
+
   /** Resolves when every unit is done and kept. */
   async submit(job: Job, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -85,6 +92,7 @@ export class Dispatcher {
       id: this.#nextId,
       job,
       blocks: new Map(),
+      deaths: new Map(),
       outcome: Promise.withResolvers(),
       submitted: performance.now(),
       started: false,
@@ -173,26 +181,18 @@ export class Dispatcher {
       return;
     }
     if (!gone.aborted && !SURVIVED.has(error.reason)) seat.link.abandon(error.message);
-    const blame = error.reason !== "SHUTTING_DOWN";
-    const culprit = this.#scheduler.blockLost(block, blame);
+    const { suspects, givenUp } = this.#scheduler.blockLost(block, error.reason !== "SHUTTING_DOWN");
+    const units = (suspects.length > 0 ? suspects : block.units).map((unit) => entry.job.describe(unit));
     this.#log.warn(
-      { sidecar: seat.slot.name, unit: entry.job.describe(block.units[0] ?? 0), why: error.message, err: error },
+      { sidecar: seat.slot.name, units, why: error.message, err: error },
       "a sidecar failed in mid-block; what it had not finished runs again",
     );
-    if (culprit === undefined) return;
-    if (error.reason === "SIMULATOR_FAILED") {
-      this.#end(entry, error);
-      return;
+    for (const unit of suspects) {
+      entry.deaths.set(unit, [...(entry.deaths.get(unit) ?? []), `${seat.slot.name}: ${error.message}`]);
     }
-    const what = entry.job.describe(culprit);
-    this.#end(
-      entry,
-      new FleetError(
-        "SIDECAR_DIED",
-        `${this.#options.scheduler.deathsMost} sidecars died while they ran ${what}; the last one: ${error.message}`,
-        { metadata: { unit: what }, cause: error },
-      ),
-    );
+    if (givenUp === undefined) return;
+    const evidence = refusal(entry.job, givenUp, entry.deaths.get(givenUp) ?? []);
+    this.#end(entry, error.reason === "SIMULATOR_FAILED" ? error : evidence);
   }
 
   #start(entry: Entry, now: number): void {
@@ -248,6 +248,17 @@ export class Dispatcher {
   #endAll(error: FleetError): void {
     for (const entry of [...this.#entries.values()]) this.#end(entry, error);
   }
+}
+
+/** The evidence: what was run, and how each sidecar died of it. */
+function refusal(job: Job, unit: number, deaths: readonly string[]): FleetError {
+  const what = job.describe(unit);
+  const all = deaths.map((death, at) => [`death_${at + 1}`, death] as const);
+  return new FleetError(
+    "SIDECAR_DIED",
+    `${deaths.length} sidecars died while they ran ${what}, so it is not tried again: ${deaths.join("; ")}`,
+    { metadata: { unit: what, ...job.evidence(unit), ...Object.fromEntries(all) } },
+  );
 }
 
 function pick({ tenant, unitCount, unitCost, done, whole }: Job) {

@@ -7,6 +7,8 @@ export interface Job {
   readonly tenant: string;
   /** For people: `seed 3 of NoiseWorld-0`. */
   describe(unit: number): string;
+  /** The same for programs, in the metadata of an error: environment, seed, the hash of the policy. */
+  evidence(unit: number): Readonly<Record<string, string>>;
   readonly family: string;
   readonly fingerprintDigest: string;
   readonly unitCount: number;
@@ -17,7 +19,7 @@ export interface Job {
   readonly whole: boolean;
   /** Longest silence within a block, where it is longer than the dispatcher's own. */
   readonly silenceMs?: number | undefined;
-  /** Runs the units on the sidecar, in order. Fails with the sidecar's error; ends early when the signal aborts. */
+  /** Runs the units on the sidecar. Fails with the sidecar's error; ends early when the signal aborts. */
   run(link: SidecarLink, units: readonly number[], block: BlockRun): Promise<void>;
   /** The first block begins. */
   started?(): void;
@@ -27,6 +29,6 @@ export interface BlockRun {
   readonly signal: AbortSignal;
   /** The sidecar gave a sign of life. */
   alive(): void;
-  /** The next unit has ended. `keep` takes its result; if it throws, the job ends with that error. */
+  /** A unit has ended. `keep` takes its result; if it throws, the job ends with that error. */
   done(unit: number, keep: () => Promise<void>): Promise<void>;
 }

@@ -1,9 +1,10 @@
 /**
  * A video of one episode as a job of one unit.
  */
-import { rollout, sim } from "@promptpo/contracts";
+import { rollout, sha256, sim } from "@promptpo/contracts";
 import { FleetError } from "@promptpo/service-kit";
 import { limitsMessage } from "../../core/limits.ts";
+import { pinnedId } from "../../core/pinned-id.ts";
 import { strideFor } from "../../core/render-spec.ts";
 import type { RenderedVideo, RenderOrder } from "../../handlers/ports.ts";
 import type { Job } from "./job.ts";
@@ -20,6 +21,12 @@ export function renderJob(order: RenderOrder, keep: (video: RenderedVideo) => vo
   return {
     tenant: order.tenant,
     describe: () => `the video of seed ${spec.seed} of ${environment.id}`,
+    evidence: () => ({
+      environment: environment.id,
+      variant: environment.variant,
+      seed: String(spec.seed),
+      policy_sha256: sha256(spec.policySource),
+    }),
     family: environment.family,
     fingerprintDigest: order.fingerprintDigest,
     unitCount: 1,
@@ -29,7 +36,7 @@ export function renderJob(order: RenderOrder, keep: (video: RenderedVideo) => vo
 
     async run(link, _units, block) {
       const request = rollout.RenderEpisodeRequest.fromPartial({
-        environment: environment.id,
+        environment: pinnedId(environment),
         variant: environment.variant,
         policySource: spec.policySource,
         seed: spec.seed,

@@ -12,9 +12,12 @@ import type {
   Simulators,
   SummaryOrder,
 } from "../../handlers/ports.ts";
+import { DescribedEnvironments } from "../sidecars/described-environments.ts";
+import { FleetWatch } from "../sidecars/fleet-watch.ts";
 import type { SidecarFleet } from "../sidecars/sidecar-fleet.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { episodesJob } from "./episodes-job.ts";
+import { episodesJob, type StepMetrics } from "./episodes-job.ts";
+import type { Job } from "./job.ts";
 import { renderJob } from "./render-job.ts";
 import { summaryJob } from "./summary-job.ts";
 
@@ -26,53 +29,43 @@ const TIMER_MOST_MS = 2 ** 31 - 1;
 export class SidecarSimulators implements Simulators {
   readonly #fleet: SidecarFleet;
   readonly #dispatcher: Dispatcher;
-  readonly #waitMs: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #metrics: StepMetrics;
+  readonly #watch: FleetWatch;
+  readonly #described: DescribedEnvironments;
 
-  constructor(fleet: SidecarFleet, dispatcher: Dispatcher, waitMs: number) {
+  constructor(fleet: SidecarFleet, dispatcher: Dispatcher, waitMs: number, metrics: StepMetrics) {
     this.#fleet = fleet;
     this.#dispatcher = dispatcher;
-    this.#waitMs = waitMs;
-    fleet.listen({
-      changed: () => {
-        for (const look of [...this.#waiting]) look();
-      },
-      sidecarLost: () => {},
-      fingerprintDisagreement: () => {},
-    });
+    this.#metrics = metrics;
+    this.#watch = new FleetWatch(fleet, waitMs);
+    this.#described = new DescribedEnvironments(fleet, this.#watch, (seat) => dispatcher.isBusy(seat));
+  }
+
+  get waitingCount(): number {
+    return this.#dispatcher.waitingCount;
   }
 
   simulation(signal: AbortSignal): Promise<Simulation> {
-    return new Promise((resolve, reject) => {
-      const finish = (settle: () => void) => {
-        this.#waiting.delete(look);
-        clearTimeout(timer);
-        signal.removeEventListener("abort", leave);
-        settle();
-      };
-      const leave = () => finish(() => reject(signal.reason));
-      const look = () => {
-        const known = this.#fleet.simulation;
-        const hopeless = this.#fleet.hopeless;
-        if (known !== undefined) finish(() => resolve(known));
-        else if (hopeless !== undefined) finish(() => reject(hopeless));
-      };
-      const timer = setTimeout(() => finish(() => reject(this.#fleet.absence)), this.#waitMs);
-      this.#waiting.add(look);
-      signal.addEventListener("abort", leave, { once: true });
-      if (signal.aborted) leave();
-      else look();
-    });
+    return this.#watch.until(() => this.#fleet.simulation, signal);
+  }
+
+  environment(
+    { catalogue }: Simulation,
+    id: string,
+    variant: string,
+    signal: AbortSignal,
+  ): Promise<rollout.Environment> {
+    return this.#described.find(catalogue, id, variant, signal);
   }
 
   runEpisodes(order: EpisodesOrder, listener: EpisodeListener, signal: AbortSignal): Promise<void> {
-    return this.#dispatcher.submit(episodesJob(order, listener), signal);
+    return this.#submit(episodesJob(order, listener, this.#metrics), signal);
   }
 
   async summarize(order: SummaryOrder, signal: AbortSignal): Promise<rollout.SummarizeTrajectoriesResponse> {
     const summaries: rollout.TrajectorySummary[] = [];
     let stepCount = 0n;
-    await this.#dispatcher.submit(
+    await this.#submit(
       summaryJob(order, (unit, summary, steps) => {
         summaries[unit] = summary;
         stepCount += steps;
@@ -84,13 +77,23 @@ export class SidecarSimulators implements Simulators {
 
   async render(order: RenderOrder, signal: AbortSignal): Promise<RenderedVideo> {
     let answer: RenderedVideo | undefined;
-    await this.#dispatcher.submit(
+    await this.#submit(
       renderJob(order, (video) => {
         answer = video;
       }),
       signal,
     );
     return given(answer);
+  }
+
+  async #submit(job: Job, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#dispatcher.submit(job, signal);
+    } catch (error) {
+      // An environment's code is not what it was said to be.
+      if (error instanceof FleetError && error.reason === "CONFLICT") this.#described.forget();
+      throw error;
+    }
   }
 
   watchDeadline(deadlineMs: number | undefined): { readonly signal: AbortSignal } & Disposable {

@@ -3,9 +3,10 @@
  *
  * So the episodes may be spread over sidecars, unless one policy object lives through all of them.
  */
-import { rollout, sim, types } from "@promptpo/contracts";
+import { rollout, sha256, sim, types } from "@promptpo/contracts";
 import { FleetError } from "@promptpo/service-kit";
 import { limitsMessage } from "../../core/limits.ts";
+import { pinnedId } from "../../core/pinned-id.ts";
 import type { ResimulationSpec } from "../../core/summary-spec.ts";
 import type { SummaryOrder } from "../../handlers/ports.ts";
 import type { Job } from "./job.ts";
@@ -26,6 +27,12 @@ export function summaryJob(
   return {
     tenant: order.tenant,
     describe: (unit) => `the feedback program on ${describe(unit)} of ${environment.id}`,
+    evidence: (unit) => ({
+      environment: environment.id,
+      variant: environment.variant,
+      ...(resimulation === undefined ? { trajectory: String(unit) } : { seed: String(resimulation.seeds[unit]) }),
+      feedback_sha256: sha256(spec.feedbackSource),
+    }),
     family: environment.family,
     fingerprintDigest: order.fingerprintDigest,
     unitCount: episodeCount,
@@ -37,7 +44,7 @@ export function summaryJob(
 
     async run(link, units, block) {
       const request = sim.SummarizeRequest.fromPartial({
-        environment: environment.id,
+        environment: pinnedId(environment),
         variant: environment.variant,
         feedbackSource: spec.feedbackSource,
         resimulation: resimulation === undefined ? undefined : resimulate(resimulation, units),

@@ -8,6 +8,8 @@ export interface ChildSettings {
   readonly unconfined: boolean;
   readonly muJoCoGl?: string | undefined;
   readonly osmesa?: string | undefined;
+  /** Folders, separated as in PATH. */
+  readonly environments?: string | undefined;
 }
 
 /** Libraries that would otherwise start a thread a core, and sum in another order with each. */
@@ -52,6 +54,7 @@ export function childEnvironment(
   }
   if (settings.muJoCoGl !== undefined) environment["MUJOCO_GL"] = settings.muJoCoGl;
   if (settings.osmesa !== undefined) environment["PROMPTPO_OSMESA"] = settings.osmesa;
+  if (settings.environments !== undefined) environment["PROMPTPO_ENVIRONMENTS"] = settings.environments;
   if (settings.unconfined) environment["PROMPTPO_UNCONFINED"] = "1";
   return environment;
 }

@@ -50,7 +50,7 @@ export class ChildSidecar implements SidecarSource {
       const address = await child.ready(AbortSignal.any([signal, timeout]));
       client = createClient(sim.SimulatorService, { target: address, unavailable: "SIDECAR_UNAVAILABLE" });
       const hello = await shakeHands(client, { ...terms, name, signal: AbortSignal.any([signal, child.gone]) });
-      return linkTo(child, client, hello);
+      return linkTo(child, client, hello, address);
     } catch (error) {
       client?.close();
       child.kill();
@@ -65,10 +65,13 @@ function linkTo(
   child: SidecarProcess,
   client: Client<sim.SimulatorService>,
   hello: sim.HandshakeResponse,
+  target: string,
 ): SidecarLink {
   return {
     hello,
     client,
+    target,
+    isOwn: true,
     gone: child.gone,
     abandon(why) {
       child.giveUp(why);

@@ -11,6 +11,8 @@ import type { SidecarLink, SidecarSource } from "./sidecar-link.ts";
 export interface RemoteOptions {
   /** `host:port`. Plain text: a sidecar listens within its pod and speaks no TLS. */
   readonly target: string;
+  /** `host:port` at which clients of sessions reach it; default `target`. */
+  readonly advertise?: string | undefined;
   readonly terms: Pick<HandshakeTerms, "timeoutMs" | "unconfined">;
 }
 
@@ -35,6 +37,8 @@ export class RemoteSidecar implements SidecarSource {
       return {
         hello,
         client,
+        target: this.#options.advertise ?? this.name,
+        isOwn: false,
         gone: gone.signal,
         abandon,
         close: async () => abandon("the connection was closed"),

@@ -53,6 +53,11 @@ export class SidecarFleet {
     );
   }
 
+  /** Sidecars that are on their way and have not failed at it yet. */
+  get startingCount(): number {
+    return this.#slots.filter(({ state, problem }) => state === "STARTING" && problem === undefined).length;
+  }
+
   /** What the sidecars agreed to be last; undefined before the first handshake. */
   get simulation(): Simulation | undefined {
     return this.#simulation;

@@ -7,6 +7,10 @@ import type { Client } from "@promptpo/service-kit";
 export interface SidecarLink {
   readonly hello: sim.HandshakeResponse;
   readonly client: Client<sim.SimulatorService>;
+  /** `host:port` at which clients reach its step stream. */
+  readonly target: string;
+  /** It ends when this service does. */
+  readonly isOwn: boolean;
   /** Aborts when the sidecar is gone or given up; the reason is a FleetError that says why. */
   readonly gone: AbortSignal;
   /** Gives the sidecar up: whatever runs on it fails at once. A process is killed, a connection closed. */

@@ -13,7 +13,9 @@ export function sidecarSources(config: RolloutConfig, log: Logger): SidecarSourc
   const terms = { timeoutMs: config.sidecarStartMs, unconfined: config.unconfined };
   if (config.unconfined) log.warn("PROMPTPO_UNCONFINED is set: policies run with the rights of their sidecar");
   if (config.sidecarTargets.length > 0) {
-    return config.sidecarTargets.map((target) => new RemoteSidecar({ target, terms }));
+    return config.sidecarTargets.map(
+      (target, at) => new RemoteSidecar({ target, advertise: config.sidecarAdvertise[at], terms }),
+    );
   }
   const cores = availableParallelism();
   const count = Math.min(config.sidecars, cores);

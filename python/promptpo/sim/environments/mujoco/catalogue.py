@@ -1,4 +1,4 @@
-"""The MuJoCo tasks that are offered: sizes, time step, and the fields that a reward reads.
+"""The MuJoCo tasks that are offered: sizes, time step, bounds, and the fields that a reward reads.
 
 Owns one table, `TASKS`: a further gymnasium task is one entry here and its files in texts/. Imports no
 simulator; tests hold every number against the live one.
@@ -6,34 +6,13 @@ simulator; tests hold every number against the live one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from promptpo.sim.environments.base import ActionSpace, EnvironmentSpec, Field
+from promptpo.sim.environments.mujoco import readers
 from promptpo.sim.environments.naming import policy_class
-
-Reader = Callable[[], npt.NDArray[np.float64]]
-"""Reads a field as it is now: a new float64 array of the field's shape."""
-
-
-class Body(Protocol):
-    """A body, as MuJoCo's data shows it."""
-
-    xpos: npt.NDArray[np.float64]
-    """Position in the world, (3,)."""
-
-
-class Data(Protocol):
-    """What readers use of MuJoCo's `mjData`."""
-
-    qpos: npt.NDArray[np.float64]
-
-    def body(self, name: str) -> Body:
-        """The body of this name."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +20,7 @@ class Extra:
     """A field beyond the common ones, with how it is read."""
 
     field: Field
-    bind: Callable[[Data], Reader]
-    """Makes the reader. It may keep the arrays that the data hands out: they stay views of the simulator's
-    memory, and asking for them anew at each step costs more than reading them."""
+    bind: readers.Bind
 
 
 @dataclass(frozen=True)
@@ -58,37 +35,49 @@ class Task:
     nq: int
     nv: int
     action_size: int
-    """Every action is a box of [-1, 1], float32."""
     extras: tuple[Extra, ...]
+    action_limit: float = 1.0
+    """Every action is a float32 box of [-action_limit, action_limit]."""
+    units: str = "m, rad, s"
+    """What the entries of `obs_vector` are made of; "1" for those without a unit."""
+    position_units: str = "m, rad"
+    """The same for `qpos`."""
 
-
-def _torso(data: Data) -> Reader:
-    qpos = data.qpos
-    return lambda: np.array((qpos[0], 0.0))
-
-
-def _root_x(data: Data) -> Reader:
-    return data.qpos[0:1].reshape(()).copy
-
-
-def _tip(data: Data) -> Reader:
-    return data.qpos[0:2].copy
-
-
-def _body(name: str) -> Callable[[Data], Reader]:
-    return lambda data: data.body(name).xpos.copy
-
-
-def _fingertip_minus_target(data: Data) -> Reader:
-    fingertip, target = data.body("fingertip").xpos, data.body("target").xpos
-    return lambda: fingertip - target
+    @property
+    def contact_forces(self) -> bool:
+        """Whether anything of the task reads `cfrc_ext`, which MuJoCo computes on request only."""
+        return _CONTACT_FORCES in self.extras
 
 
 def _vector(name: str, size: int, description: str) -> Field:
     return Field(name, "float64", (size,), "m", description)
 
 
+_CONTACT_FORCES = Extra(
+    Field("cfrc_ext", "float64", (13, 6), "N m, N", "contact torque and force on each body part"),
+    readers.contact_forces,
+)
+
 TASKS: tuple[Task, ...] = (
+    Task(
+        id="Ant-v5",
+        horizon=1000,
+        dt=0.05,
+        observation_size=105,
+        nq=15,
+        nv=14,
+        action_size=8,
+        extras=(
+            Extra(
+                # The body's `xpos` and not qpos: here the reward reads the one that lags a substep behind.
+                _vector("main_body_xy", 2, "position of the torso as the reward reads it"),
+                readers.body_xy("torso"),
+            ),
+            _CONTACT_FORCES,
+        ),
+        units="m, 1, rad, s, N m, N",
+        position_units="m, 1, rad",
+    ),
     Task(
         id="HalfCheetah-v5",
         horizon=1000,
@@ -99,9 +88,8 @@ TASKS: tuple[Task, ...] = (
         action_size=6,
         extras=(
             Extra(
-                # Not the body's `xpos`: that one lags a substep behind qpos, and the reward reads qpos[0].
                 _vector("main_body_xy", 2, "position of the torso: x = qpos[0], y always 0"),
-                _torso,
+                readers.x_and_zero,
             ),
         ),
     ),
@@ -116,9 +104,59 @@ TASKS: tuple[Task, ...] = (
         extras=(
             Extra(
                 Field("root_x_position", "float64", (), "m", "x position of the torso, the same as qpos[0]"),
-                _root_x,
+                readers.x,
             ),
         ),
+    ),
+    Task(
+        id="Humanoid-v5",
+        horizon=1000,
+        dt=0.015,
+        observation_size=348,
+        nq=24,
+        nv=23,
+        action_size=17,
+        extras=(
+            Extra(_vector("torso_xy", 2, "position of the torso, the same as qpos[0:2]"), readers.xy),
+            Extra(
+                _vector("mass_center_xy", 2, "centre of mass of the whole body, as the reward reads it"),
+                readers.mass_center_xy,
+            ),
+            Extra(
+                Field("ctrl", "float64", (17,), "1", "the action of the step before, not cut"), readers.ctrl
+            ),
+            Extra(
+                Field(
+                    "cinert", "float64", (13, 10), "kg m^2, kg m, kg", "inertia and mass of each body part"
+                ),
+                readers.inertias,
+            ),
+            Extra(
+                Field("cvel", "float64", (13, 6), "rad/s, m/s", "velocity of each body part"),
+                readers.velocities,
+            ),
+            Extra(
+                Field("qfrc_actuator", "float64", (17,), "N m", "torque of each joint's motor"),
+                readers.actuator_torques,
+            ),
+            _CONTACT_FORCES,
+        ),
+        action_limit=0.4,
+        units="m, 1, rad, s, kg m^2, kg m, kg, N m, N",
+        position_units="m, 1, rad",
+    ),
+    Task(
+        id="InvertedDoublePendulum-v5",
+        horizon=1000,
+        dt=0.05,
+        observation_size=9,
+        nq=3,
+        nv=3,
+        action_size=1,
+        extras=(
+            Extra(_vector("tip_site_pos", 3, "position of the second pole's free end"), readers.site("tip")),
+        ),
+        units="m, 1, rad, s, N",
     ),
     Task(
         id="Swimmer-v5",
@@ -131,7 +169,7 @@ TASKS: tuple[Task, ...] = (
         extras=(
             Extra(
                 _vector("tip_xy", 2, "position of the front link's frame, the same as qpos[0:2]"),
-                _tip,
+                readers.xy,
             ),
         ),
     ),
@@ -146,11 +184,12 @@ TASKS: tuple[Task, ...] = (
         extras=(
             Extra(
                 _vector("fingertip_minus_target", 3, "fingertip - target"),
-                _fingertip_minus_target,
+                readers.between("fingertip", "target"),
             ),
-            Extra(_vector("fingertip", 3, "position of the fingertip"), _body("fingertip")),
-            Extra(_vector("target", 3, "position of the target"), _body("target")),
+            Extra(_vector("fingertip", 3, "position of the fingertip"), readers.body("fingertip")),
+            Extra(_vector("target", 3, "position of the target"), readers.body("target")),
         ),
+        units="1, m, rad, s",
     ),
 )
 
@@ -166,6 +205,8 @@ def specs() -> tuple[EnvironmentSpec, ...]:
 
 
 def _spec(of: Task) -> EnvironmentSpec:
+    # The bound as float32 holds it: the simulator's own, and an action cut to it in float32 lies within.
+    limit = float(np.float32(of.action_limit))
     return EnvironmentSpec(
         id=of.id,
         family="mujoco",
@@ -175,8 +216,8 @@ def _spec(of: Task) -> EnvironmentSpec:
         dt=of.dt,
         policy_class=policy_class(of.id),
         observation=(
-            Field("obs_vector", "float64", (of.observation_size,), "m, rad, s", "gymnasium's observation"),
-            Field("qpos", "float64", (of.nq,), "m, rad", "positions of all joints"),
+            Field("obs_vector", "float64", (of.observation_size,), of.units, "gymnasium's observation"),
+            Field("qpos", "float64", (of.nq,), of.position_units, "positions of all joints"),
             Field("qvel", "float64", (of.nv,), "m/s, rad/s", "velocities of all joints"),
             Field("dt", "float64", (), "s", "time between two observations"),
             *(extra.field for extra in of.extras),
@@ -185,11 +226,12 @@ def _spec(of: Task) -> EnvironmentSpec:
             kind="box",
             shape=(of.action_size,),
             dtype="float32",
-            low=(-1.0,) * of.action_size,
-            high=(1.0,) * of.action_size,
+            low=(-limit,) * of.action_size,
+            high=(limit,) * of.action_size,
             n=0,
         ),
         selection="mean_return",
         reward_kinds=("source", "specification", "vague"),
         default_reward_kind="source",
+        lanes=4,
     )

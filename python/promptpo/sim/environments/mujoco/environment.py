@@ -15,6 +15,7 @@ from promptpo.sim import rendering
 from promptpo.sim.environments.base import Environment, EnvironmentSpec, Observation, Step
 from promptpo.sim.environments.importing import importing_simulators
 from promptpo.sim.environments.mujoco.catalogue import task
+from promptpo.sim.environments.mujoco.quick import QuickStepping
 
 
 class MujocoTask(Environment):
@@ -35,19 +36,18 @@ class MujocoTask(Environment):
         # Steps go past gymnasium's two wrappers (they count and check the order of calls, as is done here).
         self._bare = env.unwrapped
         data = self._bare.data
-        self._readers = (
-            data.qpos.copy,
-            data.qvel.copy,
-            np.array(self._bare.dt, dtype=np.float64).copy,
-            *(extra.bind(data) for extra in task(spec.id).extras),
-        )
+        self._quick = QuickStepping(self._bare, task(spec.id).contact_forces)
+        self._qpos, self._qvel = data.qpos, data.qvel
+        self._dt = np.array(self._bare.dt, dtype=np.float64)
+        self._dt.flags.writeable = False  # it is the same array in every observation
+        self._extras = tuple(extra.bind(data) for extra in task(spec.id).extras)
         self._horizon = spec.horizon
         self._steps = -1  # -1: no episode is running
         self._closed = False
 
     def reset(self, seed: int) -> Observation:
         """`env.reset(seed=seed)`."""
-        vector, _ = self._bare.reset(seed=seed)
+        vector, _ = self._quick.reset(seed)
         self._steps = 0
         return self._observe(vector)
 
@@ -55,7 +55,7 @@ class MujocoTask(Environment):
         """`env.step(action)`; there is no success in these tasks."""
         if self._steps < 0:
             raise RuntimeError("step needs a reset first: no episode is running")
-        vector, reward, terminated, _, _ = self._bare.step(action)
+        vector, reward, terminated, _, _ = self._quick.step(action)
         self._steps += 1
         # As gymnasium's TimeLimit: the last step truncates even if it terminates too.
         truncated = self._steps >= self._horizon
@@ -65,7 +65,8 @@ class MujocoTask(Environment):
 
     def _observe(self, vector: npt.NDArray[np.float64]) -> Observation:
         # `vector` is new at every step; what the simulator goes on writing into is copied.
-        return (vector, *[read() for read in self._readers])
+        extras = [read() for read in self._extras]
+        return (vector, self._qpos.copy(), self._qvel.copy(), self._dt, *extras)
 
     def render(self) -> npt.NDArray[np.uint8]:
         """gymnasium's own camera, 480 x 480."""

@@ -36,8 +36,10 @@ def our_loop(env, seed, actions):
 
 
 def some_actions(env_id, seed, dtype, count):
-    size = registry.spec(env_id).action.shape
-    return list(np.random.default_rng(seed).uniform(-1.2, 1.2, (count, *size)).astype(dtype))
+    """Uniform random ones, some of them beyond the bounds."""
+    space = registry.spec(env_id).action
+    drawn = np.random.default_rng(seed).uniform(-1.2, 1.2, (count, *space.shape)) * space.high
+    return list(drawn.astype(dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -109,9 +111,9 @@ def test_the_reward_source_gives_the_simulators_own_reward(env_id):
     exec(compile(texts(env_id).rewards["source"], "reward.py", "exec"), scope)
     env = registry.make(env_id)
     count = 0
-    for seed in range(6):
+    for seed in range(24):
         dtype = ("float64", "float32")[seed % 2]
-        for before, action, step in transitions(env, seed, some_actions(env_id, seed, dtype, 200)):
+        for before, action, step in transitions(env, seed, some_actions(env_id, seed, dtype, 60)):
             told = scope["reward"](before, action, named(env.spec, step.observation))
             assert told == pytest.approx(step.reward, abs=1e-9)
             count += 1
@@ -122,12 +124,28 @@ def test_the_reward_source_gives_the_simulators_own_reward(env_id):
 @pytest.mark.parametrize("env_id", IDS)
 def test_fields_agree_with_the_simulators_vector_as_the_texts_say(env_id):
     env = registry.make(env_id)
-    for _, _, step in transitions(env, 2, some_actions(env_id, 5, "float64", 60)):
+    for _, action, step in transitions(env, 2, some_actions(env_id, 5, "float64", 60)):
         obs = named(env.spec, step.observation)
         match env_id:
             case "HalfCheetah-v5":
                 expected = np.concatenate((obs.qpos[1:], obs.qvel))
                 assert obs.main_body_xy.tolist() == [obs.qpos[0], 0.0]
+            case "Ant-v5":
+                expected = np.concatenate((obs.qpos[2:], obs.qvel, np.clip(obs.cfrc_ext, -1, 1).ravel()))
+                assert 0 < np.abs(obs.main_body_xy - obs.qpos[:2]).max() < 0.01
+            case "Humanoid-v5":
+                parts = (obs.cinert.ravel(), obs.cvel.ravel(), obs.qfrc_actuator, obs.cfrc_ext.ravel())
+                expected = np.concatenate((obs.qpos[2:], obs.qvel, *parts))
+                assert obs.torso_xy.tolist() == obs.qpos[:2].tolist()
+                assert obs.ctrl.tolist() == action.tolist()
+            case "InvertedDoublePendulum-v5":
+                poles, (x, y, z) = obs.qpos[1:], obs.tip_site_pos
+                speeds = np.clip(obs.qvel, -10, 10)
+                expected = np.concatenate((obs.qpos[:1], np.sin(poles), np.cos(poles), speeds, (0,)))
+                lean = np.cumsum(poles)
+                assert abs(x - obs.qpos[0] - 0.6 * np.sin(lean).sum()) < 0.001
+                assert y == 0
+                assert abs(z - 0.6 * np.cos(lean).sum()) < 0.001
             case "Hopper-v5":
                 expected = np.concatenate((obs.qpos[1:], np.clip(obs.qvel, -10, 10)))
                 assert obs.root_x_position == obs.qpos[0]
@@ -147,18 +165,21 @@ def test_fields_agree_with_the_simulators_vector_as_the_texts_say(env_id):
     env.close()
 
 
-def test_a_fallen_hopper_ends_its_episode_unhealthy():
+@pytest.mark.parametrize("env_id", ["Ant-v5", "Hopper-v5", "Humanoid-v5", "InvertedDoublePendulum-v5"])
+def test_an_episode_ends_at_the_first_unhealthy_step(env_id):
     scope: dict[str, Any] = {}
-    exec(compile(texts("Hopper-v5").rewards["source"], "reward.py", "exec"), scope)
-    env = registry.make("Hopper-v5")
+    exec(compile(texts(env_id).rewards["source"], "reward.py", "exec"), scope)
+    env = registry.make(env_id)
+    ends = []
     for seed in range(5):
-        steps = [
-            step for _, _, step in transitions(env, seed, some_actions("Hopper-v5", seed, "float64", 1000))
-        ]
-        assert [step.terminated for step in steps] == [False] * (len(steps) - 1) + [True]
+        acts = some_actions(env_id, seed, "float64", 1000)
+        steps = [step for _, _, step in transitions(env, seed, acts)]
         assert [not scope["is_healthy"](named(env.spec, s.observation)) for s in steps] == [
             s.terminated for s in steps
         ]
+        ends.append(steps[-1].terminated)
+    # An ant may also stumble through a whole episode.
+    assert any(ends) if env_id == "Ant-v5" else all(ends)
     env.close()
 
 
@@ -175,4 +196,41 @@ def test_starts_are_within_what_the_texts_say():
     assert max(np.abs(start[2]).max() for start in placed) <= 0.005
     distances = [np.linalg.norm(start[1][2:]) for start in placed]
     assert 0.15 < max(distances) < 0.2
+    env.close()
+
+
+READS_EVERYTHING = """
+import numpy as np
+
+class {name}:
+    def act(self, obs):
+        seen = np.concatenate([np.ravel(getattr(obs, name)) for name in {fields}])
+        return np.float32({limit} * np.sin(np.arange({size}) + np.tanh(seen).sum()))
+"""
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_jailed_policy_reads_the_fields_as_the_environment_gives_them(sidecar, env_id):
+    env = registry.make(env_id)
+    spec = env.spec
+    source = READS_EVERYTHING.format(
+        name=spec.policy_class,
+        fields=[field.name for field in spec.observation],
+        size=spec.action.shape[0],
+        limit=spec.action.high[0],
+    )
+    scope: dict[str, Any] = {}
+    exec(source, scope)
+    policy = scope[spec.policy_class]()
+    for episode in sidecar.episodes(env_id, source, [0, 1]):
+        assert not episode.HasField("error"), episode.error
+        # Cut to the bounds in float32 is within them.
+        assert episode.out_of_bounds_count == 0
+        total, length, observation = 0.0, 0, env.reset(episode.seed)
+        while True:
+            step = env.step(policy.act(named(spec, observation)))
+            observation, total, length = step.observation, total + step.reward, length + 1
+            if step.terminated or step.truncated:
+                break
+        assert (episode.return_value, episode.length) == (total, length)
     env.close()

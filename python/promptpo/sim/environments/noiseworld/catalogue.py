@@ -55,6 +55,7 @@ def _spec(of: Board, variant: str, variants: tuple[str, ...]) -> EnvironmentSpec
         selection="mean_return",
         reward_kinds=("vague",),
         default_reward_kind="vague",
+        lanes=4,
     )
 
 
