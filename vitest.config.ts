@@ -28,6 +28,7 @@ export default defineConfig({
             "services/**/*.test.ts",
             "scripts/**/*.test.ts",
             "deploy/**/*.test.ts",
+            "bench/**/*.test.ts",
           ],
           exclude: ["**/node_modules/**", ...real],
         },

@@ -14,9 +14,14 @@ const steps: Step[] = [
   { name: "proto breaking (buf)", command: ["buf", "breaking", "--against", "baseline.binpb"], cwd: `${root}/proto` },
   { name: "generated code in step", command: [process.execPath, "scripts/gen.ts", "--check"] },
   { name: "docs/errors.md in step", command: [process.execPath, "docs/write-errors.ts", "--check"] },
-  { name: "python format (ruff)", command: [python, "-m", "ruff", "format", "--check", "."], cwd: pythonFolder },
-  { name: "python lint (ruff)", command: [python, "-m", "ruff", "check", "."], cwd: pythonFolder },
+  {
+    name: "python format (ruff)",
+    command: [python, "-m", "ruff", "format", "--check", ".", "../bench"],
+    cwd: pythonFolder,
+  },
+  { name: "python lint (ruff)", command: [python, "-m", "ruff", "check", ".", "../bench"], cwd: pythonFolder },
   { name: "python types (mypy)", command: [python, "-m", "mypy"], cwd: pythonFolder },
+  { name: "types of the benchmarks", command: [python, "-m", "mypy", "../bench/python"], cwd: pythonFolder },
 ];
 if (!process.argv.includes("--fast")) {
   steps.push({ name: "unit tests", command: ["vitest", "run", "--project", "unit", "--reporter=dot"] });
