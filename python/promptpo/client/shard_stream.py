@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from promptpo.client.eager import cores
 from promptpo.client.env_session import EnvSession
 from promptpo.client.errors import FleetError
 from promptpo.client.grpc_link import GrpcLink
@@ -179,7 +180,9 @@ class ShardStream:
         transport = self._session.transport
         if transport != "grpc" and place.unix_socket:
             try:
-                return self._greet(UnixLink(place.unix_socket))
+                # Each shard keeps a core of this machine busy; where that leaves none, this side sleeps.
+                spare = cores() - len(self._session.shards)
+                return self._greet(UnixLink(place.unix_socket, eager=spare > 0))
             except FleetError:
                 if transport == "unix":
                     raise

@@ -12,18 +12,23 @@ import struct
 from typing import Final
 
 from promptpo.client.connection import MAX_MESSAGE_BYTES
+from promptpo.client.eager import EagerWait
 from promptpo.client.errors import FleetError, from_status
 from promptpo.sim.v1 import sim_pb2
 
 _LENGTH: Final = struct.Struct("<I")
+_EAGER_S: Final = 500e-6
+"""A dozen small environments step in this time; of many or large ones the sleep is a small part."""
+
 _FIRST_BUFFER_BYTES: Final = 1 << 16
 """Holds the answer of a typical shard; grows for larger ones."""
 
 
 class UnixLink:
-    """A connection to the socket at `path`."""
+    """A connection to the socket at `path`. `eager`: answers are waited for awake, if there is a core for
+    that."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, eager: bool) -> None:
         self._what: Final = f"the shard at {path}"
         self._buffer = bytearray(_FIRST_BUFFER_BYTES)
         self._begin = 0
@@ -35,6 +40,7 @@ class UnixLink:
         except OSError as error:
             self._socket.close()
             raise self._broken(error) from error
+        self._eager: Final = EagerWait(self._socket.fileno(), _EAGER_S) if eager else None
 
     def send(self, request: bytes) -> None:
         """Sends one message."""
@@ -51,6 +57,8 @@ class UnixLink:
     def receive(self) -> sim_pb2.StepResponse:
         """Waits for the next message."""
         while (size := self._frame_size()) is None:
+            if self._eager is not None:
+                self._eager.wait()
             self._take_in(0)
         begin = self._begin + _LENGTH.size
         self._begin = begin + size

@@ -61,8 +61,6 @@ def make_gym(id: str, variant: str = "", options: Options | None = None) -> gymn
     )
     if build is not None:
         return _built(lambda: build(spec, chosen), chosen)
-    if family.name == "mujoco":
-        return gymnasium_env(spec.id, chosen)
     for name in chosen:
         raise BadOption(name, f"{spec.id} takes no options")
     return SteppedEnv(registry.make(spec.id, spec.variant))

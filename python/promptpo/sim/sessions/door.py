@@ -15,6 +15,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from promptpo.client.eager import EagerWait
 from promptpo.sim.errors import SimError, invalid
 from promptpo.sim.sessions.frames import FrameReader, framed
 from promptpo.sim.sessions.status import error_answer
@@ -23,6 +24,8 @@ from promptpo.sim.v1 import sim_pb2
 _FIRST_MESSAGE_S: Final = 10.0
 """Whoever connects says at once who it is."""
 _ANSWER_UNDER_WAY_S: Final = 1.0
+_EAGER_S: Final = 150e-6
+"""A client that only chooses the next actions takes less; one that learns meanwhile takes much longer."""
 _STRANGERS: Final = 32
 """Connections that have not said yet who they are; more wait at the socket."""
 
@@ -37,6 +40,10 @@ class Connection:
         self.number = -1
         self.last_step = -1
         """As the client says when it opens."""
+
+    def begin(self) -> None:
+        """The client was let in: from now on it is waited for eagerly."""
+        self._reader.eager = EagerWait(self._socket.fileno(), _EAGER_S)
 
     def read(self) -> bytes | None:
         """The next message; None when the client is gone. Raises SimError for one that is too large."""
@@ -106,6 +113,7 @@ class Door:
                 connection.refuse(_taken_over() if closing is None else closing)
                 self.left(connection)
                 continue
+            connection.begin()
             return connection
 
     def left(self, connection: Connection) -> None:

@@ -10,6 +10,7 @@ import socket
 import struct
 from typing import Final
 
+from promptpo.client.eager import EagerWait
 from promptpo.sim.errors import SimError
 
 MAX_MESSAGE_BYTES: Final = 64 << 20
@@ -31,6 +32,8 @@ class FrameReader:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self.eager: EagerWait | None = None
+        """How to wait for the next message; None: asleep, and as long as the socket's timeout says."""
         self._buffer = bytearray(_BUFFER_BYTES)
         self._begin = 0
         self._end = 0
@@ -38,6 +41,8 @@ class FrameReader:
     def read(self) -> bytes | None:
         """The next message; None when the other end is gone. Raises SimError for one that is too large."""
         if self._begin == self._end:
+            if self.eager is not None:
+                self.eager.wait()
             # As a rule one message is all there is, and comes whole.
             try:
                 came = self._socket.recv(_USUAL_BYTES)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 _PREFIX: Final = "promptpo-sessions-"
+_UNLOCKED_PREFIX: Final = "promptpo-unlocked-"
 _LOCK: Final = "lock"
 _LONGEST_PARENT: Final = 70
 """Characters; the kernel takes 107 for a socket's whole path."""
@@ -30,9 +31,12 @@ class SocketFolder:
         if len(parent) > _LONGEST_PARENT:
             parent = "/tmp"  # mkdtemp makes a folder in it that only we may enter
         _sweep(Path(parent))
-        self.path: Final = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        # Under its own name only once it is locked: a sidecar that starts meanwhile would sweep it away.
+        unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED_PREFIX, dir=parent))
+        self._lock = os.open(unlocked / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path: Final = unlocked.with_name(_PREFIX + unlocked.name.removeprefix(_UNLOCKED_PREFIX))
+        unlocked.rename(self.path)
         self._numbers = count(1)
 
     def listen(self) -> socket.socket:

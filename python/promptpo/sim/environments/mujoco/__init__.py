@@ -5,6 +5,9 @@ Owns the family's entry point; facts in catalogue.py, the simulator in environme
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from promptpo.sim.environments.base import Environment, EnvironmentSpec
 from promptpo.sim.environments.family import Texts
 from promptpo.sim.environments.mujoco.catalogue import specs
@@ -21,6 +24,16 @@ class _MujocoFamily:
         from promptpo.sim.environments.mujoco.environment import MujocoTask
 
         return MujocoTask(spec)
+
+    def gym(self, spec: EnvironmentSpec, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - untyped there
+        from promptpo.sim.environments.gym_env import gymnasium_env
+        from promptpo.sim.environments.mujoco.catalogue import task
+        from promptpo.sim.environments.mujoco.quick import step_quickly
+
+        env = gymnasium_env(spec.id, options)
+        # With arguments of its own a task may read what it does not by default.
+        step_quickly(env.unwrapped, contact_forces=bool(options) or task(spec.id).contact_forces)
+        return env
 
     def texts(self, spec: EnvironmentSpec) -> Texts:
         return texts(spec)

@@ -15,7 +15,7 @@ from promptpo.sim import rendering
 from promptpo.sim.environments.base import Environment, EnvironmentSpec, Observation, Step
 from promptpo.sim.environments.importing import importing_simulators
 from promptpo.sim.environments.mujoco.catalogue import task
-from promptpo.sim.environments.mujoco.quick import QuickStepping
+from promptpo.sim.environments.mujoco.quick import step_quickly
 
 
 class MujocoTask(Environment):
@@ -36,7 +36,7 @@ class MujocoTask(Environment):
         # Steps go past gymnasium's two wrappers (they count and check the order of calls, as is done here).
         self._bare = env.unwrapped
         data = self._bare.data
-        self._quick = QuickStepping(self._bare, task(spec.id).contact_forces)
+        step_quickly(self._bare, contact_forces=task(spec.id).contact_forces)
         self._qpos, self._qvel = data.qpos, data.qvel
         self._dt = np.array(self._bare.dt, dtype=np.float64)
         self._dt.flags.writeable = False  # it is the same array in every observation
@@ -47,7 +47,7 @@ class MujocoTask(Environment):
 
     def reset(self, seed: int) -> Observation:
         """`env.reset(seed=seed)`."""
-        vector, _ = self._quick.reset(seed)
+        vector, _ = self._bare.reset(seed=seed)
         self._steps = 0
         return self._observe(vector)
 
@@ -55,7 +55,7 @@ class MujocoTask(Environment):
         """`env.step(action)`; there is no success in these tasks."""
         if self._steps < 0:
             raise RuntimeError("step needs a reset first: no episode is running")
-        vector, reward, terminated, _, _ = self._quick.step(action)
+        vector, reward, terminated, _, _ = self._bare.step(action)
         self._steps += 1
         # As gymnasium's TimeLimit: the last step truncates even if it terminates too.
         truncated = self._steps >= self._horizon

@@ -26,35 +26,32 @@ _ARRAYS: Final = (
 """What the tasks read at every step. MuJoCo allocates them once for a model: a view stays valid for good."""
 
 
-class QuickStepping:
-    """The way into one task, `env.unwrapped` of gymnasium."""
+def step_quickly(task: Any, *, contact_forces: bool) -> None:  # noqa: ANN401  gymnasium ships no types
+    """Takes the shortcuts in `task`, an unwrapped environment of gymnasium that was not stepped yet.
 
-    def __init__(self, task: Any, contact_forces: bool) -> None:  # noqa: ANN401  gymnasium ships no types
-        import mujoco
+    `contact_forces`: something reads `cfrc_ext`. Actions must have the shape of the action space.
+    """
+    import mujoco
 
-        self._task = task
-        self._data = task.data
-        self._views = _Views(task.data)
-        model, data, ctrl = task.model, task.data, task.data.ctrl
-        mj_step, mj_forces = mujoco.mj_step, mujoco.mj_rnePostConstraint
+    model, data, ctrl = task.model, task.data, task.data.ctrl
+    mj_step, mj_forces = mujoco.mj_step, mujoco.mj_rnePostConstraint
+    views, reset = _Views(data), task.reset
 
-        def do_simulation(action: Any, frames: int) -> None:  # noqa: ANN401  whatever a policy returned
-            ctrl[:] = action
-            mj_step(model, data, frames)
-            if contact_forces:
-                mj_forces(model, data)
+    def do_simulation(action: Any, frames: int) -> None:  # noqa: ANN401  whatever a policy returned
+        ctrl[:] = action
+        mj_step(model, data, frames)
+        if contact_forces:
+            mj_forces(model, data)
 
-        # The action's shape was checked when it came out of the jail.
-        task.do_simulation = do_simulation
-        self.step = task.step
-
-    def reset(self, seed: int) -> Any:  # noqa: ANN401
-        """`task.reset(seed=seed)`, which hands the data itself to MuJoCo."""
-        self._task.data = self._data
+    def reset_with_data(**arguments: Any) -> Any:  # noqa: ANN401
+        # A reset hands the data itself to MuJoCo.
+        task.data = data
         try:
-            return self._task.reset(seed=seed)
+            return reset(**arguments)
         finally:
-            self._task.data = self._views
+            task.data = views
+
+    task.do_simulation, task.reset, task.data = do_simulation, reset_with_data, views
 
 
 class _Views:
