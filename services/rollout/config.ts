@@ -39,6 +39,14 @@ export const configSchema = z
       env: "PROMPTPO_SIDECARS",
       about: "sidecars that the service starts, at most one a core; default one a core",
     }),
+    sidecarPinning: setting(
+      z.union([z.boolean(), z.enum(["on", "off"]).transform((word) => word === "on")]).default(true),
+      {
+        env: "PROMPTPO_SIDECAR_PINNING",
+        about:
+          "on or off: whether each sidecar that the service starts keeps its simulators and policies to a core of its own; default on",
+      },
+    ),
     python: setting(z.string().min(1).default("python3"), {
       env: "PROMPTPO_PYTHON",
       about: "Python interpreter that sidecars run under, with the lock set installed; default python3",

@@ -8,7 +8,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failureOf, metric, type RolloutUnderTest, startRollout } from "./testing/rollout-under-test.ts";
 import { acting, openStream, resetting } from "./testing/step-stream.ts";
-import { isAlive, python, realSidecars } from "./testing/with-sidecars.ts";
+import { isAlive, python, realSidecars, served } from "./testing/with-sidecars.ts";
 
 /** Five seeds, three steps of ones each; observations as hex, rewards exact. */
 const bareLoop = `
@@ -38,22 +38,12 @@ describe("with two sidecars of its own the service", () => {
       PROMPTPO_SESSION_REPORT_MS: "100",
       ...realSidecars(2),
     });
-    await served(2);
+    await served(service, 2);
   });
   afterAll(async () => {
     await service.stop();
     await database.drop();
   });
-
-  /** Process ids of all sidecars that ever served, once there are so many. */
-  async function served(count: number): Promise<number[]> {
-    const pids: number[] = [];
-    await service.logged((line) => {
-      if (line["msg"] === "a sidecar serves") pids.push(Number(line["pid"]));
-      return pids.length === count;
-    });
-    return pids;
-  }
 
   async function create(more: Parameters<typeof rollout.CreateEnvSessionRequest.fromPartial>[0]) {
     const { session } = await service.client.createEnvSession(rollout.CreateEnvSessionRequest.fromPartial(more));

@@ -13,7 +13,7 @@ import {
   startRollout,
 } from "./testing/rollout-under-test.ts";
 import { endsWithTest, seeds } from "./testing/with-fakes.ts";
-import { isAlive, python, realSidecars, wanderer } from "./testing/with-sidecars.ts";
+import { isAlive, python, realSidecars, served, wanderer } from "./testing/with-sidecars.ts";
 
 describe("with two sidecars of its own the service", () => {
   let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -25,22 +25,12 @@ describe("with two sidecars of its own the service", () => {
       PROMPTPO_RESULT_CACHE: "off",
       ...realSidecars(2),
     });
-    await served(2);
+    await served(service, 2);
   });
   afterAll(async () => {
     await service.stop();
     await database.drop();
   });
-
-  /** Process ids of all sidecars that ever served, once there are so many. */
-  async function served(count: number): Promise<number[]> {
-    const pids: number[] = [];
-    await service.logged((line) => {
-      if (line["msg"] === "a sidecar serves") pids.push(Number(line["pid"]));
-      return pids.length === count;
-    });
-    return pids;
-  }
 
   test("gives a bare gymnasium loop's returns, bit for bit", async () => {
     const { episodes } = await collect(
@@ -58,7 +48,7 @@ describe("with two sidecars of its own the service", () => {
     const undisturbed = await collect(service.client.evaluatePolicy(request));
     expect(new Set(undisturbed.episodes.map(({ returnValue }) => returnValue)).size).toBeGreaterThan(1);
 
-    const pids = (await served(2)).filter(isAlive);
+    const pids = (await served(service, 2)).filter(isAlive);
     const disturbed: types.EpisodeResult[] = [];
     let summary: rollout.EvaluationSummary | undefined;
     for await (const { part } of service.client.evaluatePolicy(request)) {
@@ -69,7 +59,7 @@ describe("with two sidecars of its own the service", () => {
     }
     expect({ episodes: disturbed, summary }).toEqual(undisturbed);
     expect(await metric(service.metrics, "promptpo_rollout_sidecar_restarts_total")).toBe(2);
-    expect((await served(4)).filter(isAlive)).toHaveLength(2);
+    expect((await served(service, 4)).filter(isAlive)).toHaveLength(2);
   });
 
   test("answers a policy's failure with a result, the other episodes unharmed", async () => {
@@ -157,7 +147,7 @@ class Feedback:
   });
 
   test("gives its sidecars no secret, and takes them along when it ends", async () => {
-    const pids = (await served(4)).filter(isAlive);
+    const pids = (await served(service, 4)).filter(isAlive);
     for (const pid of pids) {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
       expect(environment).toContain("PYTHONHASHSEED=0");

@@ -3,6 +3,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { RolloutUnderTest } from "./rollout-under-test.ts";
 
 const venvPython = fileURLToPath(new URL("../../../.promptpo/venv/bin/python", import.meta.url));
 
@@ -32,6 +33,16 @@ class NoiseWorldPolicy:
             total += i
         return int(self.rng.integers(0, 4))
 `;
+
+/** Process ids of all sidecars that ever served, once there are so many. */
+export async function served(service: RolloutUnderTest, count: number): Promise<number[]> {
+  const pids: number[] = [];
+  await service.logged((line) => {
+    if (line["msg"] === "a sidecar serves") pids.push(Number(line["pid"]));
+    return pids.length === count;
+  });
+  return pids;
+}
 
 /** Whether the process exists and has not ended (a zombie has). */
 export function isAlive(pid: number): boolean {

@@ -12,6 +12,7 @@ import socket
 import sys
 
 from promptpo.sim.jail.syscalls import PR_SET_PDEATHSIG, prctl
+from promptpo.sim.own_core import keep_to_own_core
 from promptpo.sim.sessions.control import Control, Word
 from promptpo.sim.v1 import sim_pb2
 
@@ -24,6 +25,7 @@ def main(arguments: list[str]) -> None:
         return  # the server died before the line above
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a terminal is the server's to handle
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    keep_to_own_core()
     control = Control(socket.socket(fileno=control_fd))
     listener = socket.socket(fileno=listener_fd)
 

@@ -14,6 +14,7 @@ import sys
 from promptpo.sim.jail.syscalls import PR_SET_PDEATHSIG, prctl
 from promptpo.sim.jail.warm_parent import WarmParent
 from promptpo.sim.link import Link
+from promptpo.sim.own_core import keep_to_own_core
 
 
 def main(arguments: list[str]) -> None:
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> None:
     # Simulation is batch work: whatever answers somebody goes first, and neither a policy that was asked nor
     # the worker that was answered interrupts the other before it waits. Policies inherit it.
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    keep_to_own_core()
     # The parent warms up while the simulators' modules are imported here.
     unconfined = os.environ.get("PROMPTPO_UNCONFINED") == "1"
     parent = WarmParent(unconfined)

@@ -3,6 +3,7 @@ rendering."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,6 +31,8 @@ def describe(self_test: Callable[[], SelfTest]) -> sim_pb2.HandshakeResponse:
         numeric = fingerprint()
         found = self_test()
         can_render, render_problem = drawing.result().backend is not None, drawing.result().problem
+    # The canned simulations' environments hang in cycles: some 50 MB that nobody needs again.
+    gc.collect()
     return sim_pb2.HandshakeResponse(
         protocol_version=PROTOCOL_VERSION,
         fingerprint=types_pb2.Fingerprint(

@@ -23,6 +23,13 @@ export function sidecarSources(config: RolloutConfig, log: Logger): SidecarSourc
   const environment = childEnvironment(config, process.env);
   return Array.from(
     { length: count },
-    (_, index) => new ChildSidecar({ name: `sidecar ${index}`, python: config.python, environment, terms, log }),
+    (_, index) =>
+      new ChildSidecar({
+        name: `sidecar ${index}`,
+        python: config.python,
+        environment: config.sidecarPinning ? { ...environment, PROMPTPO_SIDECAR_CORE: String(index) } : environment,
+        terms,
+        log,
+      }),
   );
 }
