@@ -47,6 +47,7 @@ export class SessionWork {
     const known = this.#creations.get(key);
     if (known !== undefined) return known;
     const outcome = this.#follow(work()).finally(() => this.#creations.delete(key));
+    // Every caller may have left by the time it fails.
     outcome.catch(() => undefined);
     const joined = { bodySha256, outcome };
     this.#creations.set(key, joined);

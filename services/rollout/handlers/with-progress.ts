@@ -31,6 +31,7 @@ export async function* withProgress<T>(
     }
   } finally {
     left.abort();
+    // Nobody reads on: how the part that was waited for ends concerns nobody.
     next.catch(() => undefined);
   }
 }

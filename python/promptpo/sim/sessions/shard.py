@@ -13,9 +13,9 @@ import threading
 from typing import NoReturn, cast
 
 from promptpo.sim.environments.gym_env import BadOption, make_gym
-from promptpo.sim.environments.registry import BrokenEnvironment, UnknownEnvironment, UnknownVariant
 from promptpo.sim.errors import SimError, invalid
 from promptpo.sim.logs import log
+from promptpo.sim.lookup_errors import LOOKUP_FAILURES, lookup_error
 from promptpo.sim.sessions.control import Control, Word, seconds, seconds_of
 from promptpo.sim.sessions.conversation import Conversation
 from promptpo.sim.sessions.door import Connection, Door
@@ -157,12 +157,8 @@ def _stepping(request: sim_pb2.OpenSessionRequest, lives: int) -> Stepping:
             request.cause,
             lives,
         )
-    except UnknownEnvironment as error:
-        raise SimError("UNKNOWN_ENVIRONMENT", str(error), {"nearest": ",".join(error.nearest)}) from error
-    except UnknownVariant as error:
-        raise SimError("UNKNOWN_VARIANT", str(error), {"variants": ",".join(error.variants)}) from error
-    except BrokenEnvironment as error:
-        raise SimError("INVALID_ARGUMENT", str(error), {"field": "environment"}) from error
+    except LOOKUP_FAILURES as error:
+        raise lookup_error(error) from error
     except BadOption as error:
         field = f"options.{error.name}" if error.name else "options"
         raise invalid(field, str(error)) from error

@@ -12,8 +12,8 @@ from typing import Final
 
 from promptpo.sim.environments import registry
 from promptpo.sim.environments.base import Environment, EnvironmentSpec
-from promptpo.sim.environments.registry import BrokenEnvironment, UnknownEnvironment, UnknownVariant
 from promptpo.sim.errors import SimError
+from promptpo.sim.lookup_errors import LOOKUP_FAILURES, lookup_error
 
 CAPACITY: Final = 3
 """Kinds that are kept: a run uses one; two more let neighbours alternate without building anew."""
@@ -89,12 +89,8 @@ def find_spec(id: str, variant: str) -> EnvironmentSpec:  # noqa: A002 - the con
     id, _, revision = id.partition("@")  # noqa: A001
     try:
         found = registry.spec(id, variant or None)
-    except UnknownEnvironment as error:
-        raise SimError("UNKNOWN_ENVIRONMENT", str(error), {"nearest": ",".join(error.nearest)}) from error
-    except UnknownVariant as error:
-        raise SimError("UNKNOWN_VARIANT", str(error), {"variants": ",".join(error.variants)}) from error
-    except BrokenEnvironment as error:
-        raise SimError("INVALID_ARGUMENT", str(error), {"field": "environment"}) from error
+    except LOOKUP_FAILURES as error:
+        raise lookup_error(error) from error
     if revision and found.revision != revision:
         raise _changed(id, revision, found.revision)
     return found

@@ -104,6 +104,7 @@ export class SessionKeeper {
   #inTurn(seat: Seat, timeoutMs: number): Promise<void> {
     const heard = this.#heardOf(seat.link);
     const mine = heard.turn.then(() => this.#ask(seat, heard, timeoutMs));
+    // Who asked hears how it ended; the next one only waits for the end.
     heard.turn = mine.catch(() => undefined);
     return mine;
   }
